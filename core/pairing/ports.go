@@ -82,3 +82,11 @@ type Candidates interface {
 	// FindAvailable names up to k available mitras, the longest waiting first, without those excluded.
 	FindAvailable(ctx context.Context, k int, exclude []core.MitraID) ([]core.MitraID, error)
 }
+
+// Line reaches the customers whose sockets are on this instance (the gateway). Its methods must not block.
+type Line interface {
+	// Position tells a customer where its search stands in the queue, from 1.
+	Position(customer core.CustomerID, session core.SessionID, position int, at time.Time)
+	// Listening tells whether any customer is connected here.
+	Listening() bool
+}
