@@ -35,7 +35,7 @@ const MaxEndReason = 200
 // End ends an active session for one of its two sides; note is kept in the session's history, cut to MaxEndReason
 // characters. NOT_FOUND, WRONG_STATE (a StateError), UNAVAILABLE.
 func (s *Service) End(ctx context.Context, id core.SessionID, by core.Principal, note string) (Session, error) {
-	return s.store.End(ctx, id, by, cut(note, MaxEndReason))
+	return s.store.End(ctx, id, by, core.FirstChars(note, MaxEndReason))
 }
 
 // Packages lists what is on sale, cheapest first. UNAVAILABLE.
@@ -52,15 +52,4 @@ type Stats struct {
 // Stats may be called at any time.
 func (s *Service) Stats() Stats {
 	return Stats{DeadlinesFired: s.fired.Load(), DeadlinesFailed: s.failed.Load()}
-}
-
-// cut keeps the first n characters.
-func cut(text string, n int) string {
-	for i := range text {
-		if n == 0 {
-			return text[:i]
-		}
-		n--
-	}
-	return text
 }

@@ -94,12 +94,10 @@ func (s *Service) Accept(ctx context.Context, id core.OfferID, mitra core.MitraI
 	return s.offers.Accept(ctx, id, mitra, epoch)
 }
 
-// Decline closes an offer for this mitra alone. Repeating it does nothing. NOT_FOUND, BAD_MESSAGE, UNAVAILABLE.
+// Decline closes an offer for this mitra alone; reason is kept, cut to MaxDeclineReason characters. Repeating it does nothing.
+// NOT_FOUND, UNAVAILABLE.
 func (s *Service) Decline(ctx context.Context, id core.OfferID, mitra core.MitraID, reason string) error {
-	if utf8.RuneCountInString(reason) > MaxDeclineReason {
-		return core.FieldError("reason", "must be at most %d characters", MaxDeclineReason)
-	}
-	return s.offers.Decline(ctx, id, mitra, reason)
+	return s.offers.Decline(ctx, id, mitra, core.FirstChars(reason, MaxDeclineReason))
 }
 
 // Stats are counters since the start.
