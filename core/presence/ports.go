@@ -39,3 +39,80 @@ type Beats interface {
 	// older than stale too, in the same UPDATE; logs, withdraws offers, emits. It returns whom it took.
 	TakeOffline(ctx context.Context, ids []core.MitraID, stale time.Duration) ([]core.MitraID, error)
 }
+
+// Mirror is Valkey: the derived copy of Truth that the hot path reads. Each of its methods fails within the time of one
+// call (250 ms), and at once while its breaker is open. It may be called from any goroutine.
+type Mirror interface {
+	MirrorWriter
+	MirrorReader
+	MirrorKeeper
+	Beacon
+}
+
+// MirrorWriter brings the mirror up to what Postgres and the sockets say.
+type MirrorWriter interface {
+	// Beat writes heartbeats, never moving a time back, and names those among them who are deactivated.
+	Beat(ctx context.Context, beats []Heartbeat) (deactivated []core.MitraID, err error)
+	// SocketsUp enters live sockets; an epoch below the one that stands there changes nothing.
+	SocketsUp(ctx context.Context, up []Socket) error
+	// SocketsDown removes dropped sockets, each only if no other epoch took its place, with what its way of dropping
+	// (Drop) does to the mitra's availability.
+	SocketsDown(ctx context.Context, down []Dropped) error
+	// Write mirrors mitras, all keys of each in one step. One outcome a mitra, in their order; an error means
+	// that some may not have been written.
+	Write(ctx context.Context, mitras []Mitra, how Write) ([]Outcome, error)
+}
+
+// MirrorReader answers from the mirror. Every method fails with ErrUnseeded while the mirror has no epoch: an emptied
+// Valkey answers 0 without an error of its own.
+type MirrorReader interface {
+	// Available is the shared snapshot if there is one, else the count itself.
+	Available(ctx context.Context) (Availability, error)
+	FindAvailable(ctx context.Context, k int, exclude []core.MitraID) ([]core.MitraID, error)
+	IsReachable(ctx context.Context, mitra core.MitraID) (bool, error)
+	Counts(ctx context.Context) (Counts, error)
+}
+
+// MirrorKeeper is what start, watchdog and sweeps need.
+type MirrorKeeper interface {
+	// Pulse looks whether Valkey answers (also while the breaker is open, which a success closes), measures its
+	// clock, and reads mirror:epoch: "" while there is none.
+	Pulse(ctx context.Context) (epoch string, err error)
+	// Up tells whether the breaker is closed, without looking.
+	Up() bool
+	// Lease takes or renews the named lease for this instance. false: another holds it.
+	Lease(ctx context.Context, name string, ttl time.Duration) (bool, error)
+	// FinishSeed writes a new epoch, provided that this instance still holds the lease SeedLease: losing it, or a
+	// Valkey that was emptied meanwhile, makes the seed void. It gives the epoch back.
+	FinishSeed(ctx context.Context) (epoch string, ok bool, err error)
+	// Online reads a part of the online mitras with their last heartbeats (zero: none). Start with cursor 0; the
+	// scan is over when next is 0. Mitras may come twice.
+	Online(ctx context.Context, cursor uint64) (beats []Heartbeat, next uint64, err error)
+	// Strangers removes from a part of the mirror what names no mitra that known lists as Postgres's; same cursor
+	// rules. It tells how many keys or members it removed.
+	Strangers(ctx context.Context, cursor uint64, known func([]core.MitraID) ([]core.MitraID, error)) (removed int, next uint64, err error)
+}
+
+// Beacon spreads the available count.
+type Beacon interface {
+	// Recount counts anew and keeps the result as the shared snapshot, unless a later one stands there. changed: the
+	// number differs from the snapshot before. ErrUnseeded as with MirrorReader.
+	Recount(ctx context.Context) (now Availability, changed bool, err error)
+	// Announce publishes a count to every instance.
+	Announce(ctx context.Context, a Availability) error
+	// Listening tells whether this instance is subscribed to the announcements, so that Audience gets them from there.
+	Listening() bool
+}
+
+// Freed is told of mitras who can take a session now and have a live socket. It must not block.
+type Freed interface {
+	Freed(mitras []core.MitraID)
+}
+
+// Audience is the sockets of this instance. Its methods must not block.
+type Audience interface {
+	// Availability is the count when it cannot come over the bus.
+	Availability(n int, at time.Time)
+	// Deactivated names mitras whose sockets must close: the event of their deactivation may have been lost.
+	Deactivated(ids []core.MitraID)
+}
