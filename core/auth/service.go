@@ -1,0 +1,246 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/halobestie/bestie-gateway/core"
+)
+
+const (
+	minSecret      = 32
+	defaultIssuer  = "bestie"
+	defaultAccess  = time.Hour
+	defaultRefresh = 30 * 24 * time.Hour
+	defaultKnown   = 16 << 10
+	hashPatience   = 2 * time.Second
+)
+
+// Config is what the environment decides. Zero values are the defaults, but for Secret.
+type Config struct {
+	Secret         []byte        // AUTH_JWT_SECRET, at least 32 bytes
+	PreviousSecret []byte        // AUTH_JWT_SECRET_PREVIOUS, while a rotation lasts
+	AccessTTL      time.Duration // 1 h
+	RefreshTTL     time.Duration // 30 days, absolute: from the sign-in
+	Issuer         string        // "bestie"
+	Hashers        int           // bcrypt at work at once; default: half of the cores
+	KnownTokens    int           // verified access tokens to remember, 64 bytes each; 16384
+}
+
+// Deps is what the service stands on.
+type Deps struct {
+	Accounts Accounts
+	Sessions Sessions
+	Codes    Codes
+	Tests    TestAccounts // may be nil: no test routes
+	Sender   CodeSender
+	Settings func() core.Settings
+	Clock    core.Clock
+	Log      *slog.Logger
+}
+
+// Stats counts what is too frequent for the log.
+type Stats struct {
+	VerifiedKnown   uint64 // access tokens found in memory
+	VerifiedNew     uint64 // access tokens whose signature was checked and good
+	Refused         uint64 // access tokens that were not
+	SignIns         uint64
+	Refreshes       uint64
+	RefreshReplays  uint64 // the direct parent within its 10 s
+	Thefts          uint64
+	CodesSent       uint64
+	CodesFailed     uint64 // the provider refused or was out
+	CodesRight      uint64
+	CodesWrong      uint64
+	DeniedSessions  uint64 // now
+	DenyLoadsFailed uint64
+}
+
+// Service is the room's front. Its methods may be called concurrently; only Verify and Deny may be called in an event
+// loop. Run must be running for mitra codes to leave and for the deny list to follow the store.
+type Service struct {
+	// Fixed after construction.
+	keys       []keys
+	signer     *signer
+	refreshTTL time.Duration
+	accounts   Accounts
+	sessions   Sessions
+	codes      Codes
+	tests      TestAccounts
+	sender     CodeSender
+	settings   func() core.Settings
+	clock      core.Clock
+	log        *slog.Logger
+	known      *verified
+	denied     *denyList
+	hashing    chan struct{} // a place for each bcrypt at work
+	outgoing   chan delivery
+
+	stats struct {
+		verifiedKnown, verifiedNew, refused, signIns, refreshes, replays, thefts,
+		codesSent, codesFailed, codesRight, codesWrong, denyLoadsFailed atomic.Uint64
+	}
+}
+
+// New checks the configuration. Its error never shows a secret.
+func New(cfg Config, deps Deps) (*Service, error) {
+	if len(cfg.Secret) < minSecret || (len(cfg.PreviousSecret) > 0 && len(cfg.PreviousSecret) < minSecret) {
+		return nil, fmt.Errorf("AUTH_JWT_SECRET and AUTH_JWT_SECRET_PREVIOUS need at least %d bytes", minSecret)
+	}
+	if cfg.AccessTTL < 0 || cfg.RefreshTTL < 0 {
+		return nil, errors.New("a token's life cannot be negative")
+	}
+	secrets := [][]byte{cfg.Secret}
+	if len(cfg.PreviousSecret) > 0 {
+		secrets = append(secrets, cfg.PreviousSecret)
+	}
+	var ring []keys
+	for _, secret := range secrets {
+		k, err := deriveKeys(secret)
+		if err != nil {
+			return nil, err
+		}
+		ring = append(ring, k)
+	}
+	access := orDefault(cfg.AccessTTL, defaultAccess)
+	return &Service{
+		keys:       ring,
+		signer:     newSigner(ring, orDefault(cfg.Issuer, defaultIssuer), access, deps.Clock),
+		refreshTTL: orDefault(cfg.RefreshTTL, defaultRefresh),
+		accounts:   deps.Accounts,
+		sessions:   deps.Sessions,
+		codes:      deps.Codes,
+		tests:      deps.Tests,
+		sender:     deps.Sender,
+		settings:   deps.Settings,
+		clock:      deps.Clock,
+		log:        deps.Log,
+		known:      newVerified(orDefault(cfg.KnownTokens, defaultKnown)),
+		denied:     newDenyList(access + denySlack),
+		hashing:    make(chan struct{}, orDefault(cfg.Hashers, max(1, runtime.GOMAXPROCS(0)/2))),
+		outgoing:   make(chan delivery, outgoingCodes),
+	}, nil
+}
+
+func orDefault[T comparable](value, fallback T) T {
+	var zero T
+	if value == zero {
+		return fallback
+	}
+	return value
+}
+
+// Run keeps the deny list and sends mitra codes until ctx ends; what is queued then is still sent, within 5 s. It waits
+// for its goroutines.
+func (s *Service) Run(ctx context.Context) error {
+	var workers sync.WaitGroup
+	for range codeSenders {
+		workers.Go(func() { s.deliver(ctx) })
+	}
+	defer workers.Wait()
+
+	tick := time.NewTicker(denyPoll)
+	defer tick.Stop()
+	for {
+		if err := s.LoadDenied(ctx); err != nil && ctx.Err() == nil {
+			s.stats.denyLoadsFailed.Add(1)
+			s.log.WarnContext(ctx, "the deny list could not be read; the one in memory stays", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// Verify says who holds an access token, without I/O and, for a token seen before, without an allocation. TOKEN_EXPIRED,
+// SESSION_REVOKED, and UNAUTHENTICATED for whatever is not a token of ours.
+func (s *Service) Verify(token string) (core.Principal, error) {
+	if token == "" || len(token) > maxAccessToken {
+		s.stats.refused.Add(1)
+		return core.Principal{}, errNotOurs()
+	}
+	key := tokenKey(token)
+	who, known := s.known.get(key, s.clock())
+	if !known {
+		var err error
+		if who, err = s.signer.verify(token); err != nil {
+			s.stats.refused.Add(1)
+			return core.Principal{}, err
+		}
+		s.known.put(key, who)
+	}
+	if s.denied.has(who.Session) {
+		s.stats.refused.Add(1)
+		return core.Principal{}, core.Errorf(core.SessionRevoked, "signed out")
+	}
+	if known {
+		s.stats.verifiedKnown.Add(1)
+	} else {
+		s.stats.verifiedNew.Add(1)
+	}
+	return who, nil
+}
+
+// Stats reads the counters.
+func (s *Service) Stats() Stats {
+	return Stats{
+		VerifiedKnown:   s.stats.verifiedKnown.Load(),
+		VerifiedNew:     s.stats.verifiedNew.Load(),
+		Refused:         s.stats.refused.Load(),
+		SignIns:         s.stats.signIns.Load(),
+		Refreshes:       s.stats.refreshes.Load(),
+		RefreshReplays:  s.stats.replays.Load(),
+		Thefts:          s.stats.thefts.Load(),
+		CodesSent:       s.stats.codesSent.Load(),
+		CodesFailed:     s.stats.codesFailed.Load(),
+		CodesRight:      s.stats.codesRight.Load(),
+		CodesWrong:      s.stats.codesWrong.Load(),
+		DeniedSessions:  uint64(s.denied.len()),
+		DenyLoadsFailed: s.stats.denyLoadsFailed.Load(),
+	}
+}
+
+// hashed runs bcrypt in one of the few places for it, so that a flood of sign-ins never takes the cores from the sockets.
+// OVERLOADED when none gets free in time.
+func (s *Service) hashed(ctx context.Context, work func()) error {
+	patience := time.NewTimer(hashPatience)
+	defer patience.Stop()
+	select {
+	case s.hashing <- struct{}{}:
+		defer func() { <-s.hashing }()
+		work()
+		return nil
+	case <-patience.C:
+		return core.Errorf(core.Overloaded, "too many sign-ins at once")
+	case <-ctx.Done():
+		return core.Wrap(core.Unavailable, ctx.Err())
+	}
+}
+
+// hash is bcrypt at its lowest cost: what it hides are 256 random bits, which need no slowing down.
+func (s *Service) hash(ctx context.Context, secret string) (hash []byte, err error) {
+	var hashErr error
+	if err := s.hashed(ctx, func() { hash, hashErr = bcrypt.GenerateFromPassword([]byte(secret), bcrypt.MinCost) }); err != nil {
+		return nil, err
+	}
+	if hashErr != nil {
+		return nil, core.Wrap(core.Internal, fmt.Errorf("hash a refresh secret: %w", hashErr))
+	}
+	return hash, nil
+}
+
+// matches compares a secret with its bcrypt hash.
+func (s *Service) matches(ctx context.Context, hash []byte, secret string) (same bool, err error) {
+	err = s.hashed(ctx, func() { same = bcrypt.CompareHashAndPassword(hash, []byte(secret)) == nil })
+	return same, err
+}
