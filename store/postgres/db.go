@@ -1,0 +1,148 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/halobestie/bestie-gateway/core"
+)
+
+// callTimeout bounds every call, the wait for a connection and retries included (valkey.md, "Clocks and time-outs").
+const callTimeout = 2 * time.Second
+
+// Options are what Open needs beside the address. Zero values are good.
+type Options struct {
+	MaxConns int             // connections of the pool; 0: 16
+	Log      *slog.Logger    // nil: discarded
+	Tracer   pgx.QueryTracer // sees every statement; for tests and profiles
+}
+
+// DB is a pool of connections and everything that is asked through it. Safe for concurrent use.
+type DB struct {
+	pool     *pgxpool.Pool
+	log      *slog.Logger
+	settings *Settings
+	outbox   *Outbox
+	counters counters
+
+	mu       sync.Mutex
+	onCommit []func([]core.Event, []core.MitraID)
+}
+
+// Open makes the pool. It does not connect yet, so an instance starts while Postgres is away: a malformed address is its
+// only error. Close it when everything that uses it has ended.
+func Open(ctx context.Context, url string, o Options) (*DB, error) {
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	cfg.MaxConns = int32(o.MaxConns)
+	if o.MaxConns <= 0 {
+		cfg.MaxConns = 16
+	}
+	cfg.ConnConfig.ConnectTimeout = callTimeout
+	cfg.ConnConfig.Tracer = o.Tracer
+	// A call that runs out of time tells the server so: without that, its statement would go on waiting for locks there.
+	cfg.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 100 * time.Millisecond}
+	}
+	cfg.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+		register(conn.TypeMap())
+		return nil
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	db := &DB{pool: pool, log: o.Log}
+	if db.log == nil {
+		db.log = slog.New(slog.DiscardHandler)
+	}
+	db.settings, db.outbox = newSettings(db), newOutbox(db)
+	return db, nil
+}
+
+// register teaches a connection our ids and to read times as UTC.
+func register(types *pgtype.Map) {
+	types.RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}})
+}
+
+// Close ends the pool and waits for connections that are in use.
+func (db *DB) Close() { db.pool.Close() }
+
+// Ping asks whether Postgres answers. UNAVAILABLE when not.
+func (db *DB) Ping(ctx context.Context) error {
+	return db.within(ctx, "ping", func(ctx context.Context) error { return db.pool.Ping(ctx) })
+}
+
+// OnCommit has f called after each commit that emitted events or touched mitras, in the goroutine of the use case, before
+// its caller hears of it. f must not block nor keep the slices' backing arrays for writing. To be called before the
+// first use case, several times if need be.
+func (db *DB) OnCommit(f func(events []core.Event, mitras []core.MitraID)) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	db.onCommit = append(db.onCommit, f)
+}
+
+func (db *DB) committed(t *tx) {
+	if len(t.events) == 0 && len(t.mitras) == 0 {
+		return
+	}
+	db.outbox.add(t.events)
+	db.mu.Lock()
+	listeners := db.onCommit
+	db.mu.Unlock()
+	for _, f := range listeners {
+		f(t.events, t.mitras)
+	}
+}
+
+// within runs reads and single statements that need no transaction, bounded in time. op names the use case in the log.
+func (db *DB) within(ctx context.Context, op string, f func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return db.classify(op, f(ctx))
+}
+
+// Stats are counters since Open, and the pool's state.
+type Stats struct {
+	Transactions uint64 // committed
+	Retries      uint64 // transactions begun anew: deadlocks, serialisation failures, lost races
+	Unavailable  uint64 // calls that failed because Postgres was away, full or slow
+	Failures     uint64 // calls that failed by a fault of ours
+	Published    uint64 // events given to the bus
+	TakenOver    uint64 // events of other instances among them
+	Unpublished  uint64 // events that the bus refused; they are tried again
+	ConnsInUse   uint64
+	ConnsOpen    uint64
+}
+
+type counters struct {
+	transactions, retries, unavailable, failures, published, takenOver, unpublished atomic.Uint64
+}
+
+// Stats reads the counters.
+func (db *DB) Stats() Stats {
+	pool := db.pool.Stat()
+	return Stats{
+		Transactions: db.counters.transactions.Load(),
+		Retries:      db.counters.retries.Load(),
+		Unavailable:  db.counters.unavailable.Load(),
+		Failures:     db.counters.failures.Load(),
+		Published:    db.counters.published.Load(),
+		TakenOver:    db.counters.takenOver.Load(),
+		Unpublished:  db.counters.unpublished.Load(),
+		ConnsInUse:   uint64(pool.AcquiredConns()),
+		ConnsOpen:    uint64(pool.TotalConns()),
+	}
+}
