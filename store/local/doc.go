@@ -13,14 +13,14 @@
 //
 // A child lives as the Server that owns it:
 //
-//	          Postgres, Valkey
-//	                 │ initdb when the directory is empty
-//	                 ▼    Pause
-//	   Start ──► running ◄──────► paused
-//	     ▲           │    Resume     │
-//	     │      Kill │ ◄─────────────┘
-//	     │           ▼
-//	     └──── stopped, same port ── Stop ──► gone (and its directory, unless Durable)
+//	       Postgres, Valkey
+//	              │ initdb when the directory is empty
+//	              ▼    Pause
+//	Start ──► running ◄──────► paused
+//	  ▲           │    Resume     │
+//	  │      Kill │ ◄─────────────┘
+//	  │           ▼
+//	  └──── stopped, same port ── Stop ──► gone (and its directory, unless Durable)
 //
 // Two locks stand on each directory. The owner's says that a Go process means to use it; the children's is inherited by
 // every process of the server and so falls when the last of them is gone: whoever holds both may clean up or start anew,

@@ -1,11 +1,88 @@
 package local
 
-import "context"
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
 
-type mini struct{}
+// valkeyConf keeps nothing on disk: everything in Valkey is derived and reseeded from Postgres.
+const valkeyConf = `bind 127.0.0.1
+port %d
+dir %s
+requirepass %s
+save ""
+appendonly no
+daemonize no
+`
 
-func (*mini) start(context.Context) error { return ErrExternal }
-func (*mini) kill() error                 { return ErrExternal }
-func (*mini) pause() error                { return ErrExternal }
-func (*mini) resume() error               { return ErrExternal }
-func (*mini) close()                      {}
+// startValkey runs the program in a claimed place and gives a server that answers.
+func startValkey(ctx context.Context, program program, p *place, o Options) (*Server, error) {
+	data, err := p.makeData(dataName)
+	if err != nil {
+		return nil, err
+	}
+	port, err := choosePort(o.Port)
+	if err != nil {
+		return nil, err
+	}
+	conf := filepath.Join(data, "valkey.conf") // a file, since arguments are for everybody to see
+	if err := os.WriteFile(conf, fmt.Appendf(nil, valkeyConf, port, strconv.Quote(data), p.password), 0o600); err != nil {
+		return nil, err
+	}
+	if err := p.as.own(conf); err != nil {
+		return nil, err
+	}
+	address := "127.0.0.1:" + strconv.Itoa(port)
+	n := &native{
+		place: p,
+		command: command{
+			path: program.path, args: []string{program.name, conf}, env: program.env, dir: data, as: p.as,
+			log: p.file(logName), orphan: syscall.SIGTERM,
+		},
+		gentle: syscall.SIGTERM,
+		clear:  func() error { return nil },
+		ready:  func(ctx context.Context, _ int) bool { return pong(ctx, address, p.password) },
+	}
+	if err := n.start(ctx); err != nil {
+		return nil, err
+	}
+	return &Server{
+		url: redisURL(address, p.password), engine: n,
+		origin: fmt.Sprintf("%s on port %d", program.path, port),
+	}, nil
+}
+
+func redisURL(address, password string) string {
+	u := url.URL{Scheme: "redis", Host: address, Path: "/0"}
+	if password != "" {
+		u.User = url.UserPassword("default", password)
+	}
+	return u.String()
+}
+
+// pong tells whether a server at address takes the password and answers a PING.
+func pong(ctx context.Context, address, password string) bool {
+	dialer := net.Dialer{Timeout: time.Second}
+	conn, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
+		return false
+	}
+	if _, err := fmt.Fprintf(conn, "AUTH %s\r\nPING\r\n", password); err != nil {
+		return false
+	}
+	lines := bufio.NewScanner(conn)
+	return lines.Scan() && lines.Text() == "+OK" && lines.Scan() && strings.HasPrefix(lines.Text(), "+PONG")
+}
