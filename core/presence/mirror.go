@@ -13,8 +13,11 @@ var (
 	ErrDown = errors.New("presence: the mirror is down")
 )
 
-// SeedLease is the lease that a seed runs under.
-const SeedLease = "seed"
+// Pulse is what a look at Valkey tells.
+type Pulse struct {
+	Epoch         string // of the last seed; "" when the mirror is not seeded
+	Subscriptions uint64 // how often the bus was subscribed: more than before means that the connection was lost
+}
 
 // Availability is the count of available mitras at a time of the cluster's clock.
 type Availability struct {

@@ -46,6 +46,7 @@ type Mirror interface {
 	MirrorWriter
 	MirrorReader
 	MirrorKeeper
+	Seeder
 	Beacon
 }
 
@@ -58,9 +59,10 @@ type MirrorWriter interface {
 	// SocketsDown removes dropped sockets, each only if no other epoch took its place, with what its way of dropping
 	// (Drop) does to the mitra's availability.
 	SocketsDown(ctx context.Context, down []Dropped) error
-	// Write mirrors mitras, all keys of each in one step. One outcome a mitra, in their order; an error means
-	// that some may not have been written.
-	Write(ctx context.Context, mitras []Mitra, how Write) ([]Outcome, error)
+	// Write mirrors mitras, all keys of each in one step, unless the mirror holds a higher version. held, unless nil, names for
+	// each mitra the higher version that may be overwritten, 0 for none. One outcome a mitra, in their order; an error
+	// means that the rest may not have been written.
+	Write(ctx context.Context, mitras []Mitra, how Write, held []int64) ([]Outcome, error)
 }
 
 // MirrorReader answers from the mirror. Every method fails with ErrUnseeded while the mirror has no epoch: an emptied
@@ -73,24 +75,30 @@ type MirrorReader interface {
 	Counts(ctx context.Context) (Counts, error)
 }
 
-// MirrorKeeper is what start, watchdog and sweeps need.
+// MirrorKeeper is what the watchdog and the sweeps need.
 type MirrorKeeper interface {
-	// Pulse looks whether Valkey answers (also while the breaker is open, which a success closes), measures its
-	// clock, and reads mirror:epoch: "" while there is none.
-	Pulse(ctx context.Context) (epoch string, err error)
+	// Pulse looks whether Valkey answers, also while the breaker is open, which a success closes; and measures its clock.
+	Pulse(ctx context.Context) (Pulse, error)
 	// Up tells whether the breaker is closed, without looking.
 	Up() bool
-	// Lease takes or renews the named lease for this instance. false: another holds it.
+	// Lease takes the named lease for this instance, or renews it. false: another holds it.
 	Lease(ctx context.Context, name string, ttl time.Duration) (bool, error)
-	// FinishSeed writes a new epoch, provided that this instance still holds the lease SeedLease: losing it, or a
-	// Valkey that was emptied meanwhile, makes the seed void. It gives the epoch back.
-	FinishSeed(ctx context.Context) (epoch string, ok bool, err error)
-	// Online reads a part of the online mitras with their last heartbeats (zero: none). Start with cursor 0; the
-	// scan is over when next is 0. Mitras may come twice.
+	// Online reads a part of the online mitras with their last heartbeats (zero: none). Start with cursor 0; the scan is
+	// over when next is 0. Mitras may come twice.
 	Online(ctx context.Context, cursor uint64) (beats []Heartbeat, next uint64, err error)
-	// Strangers removes from a part of the mirror what names no mitra that known lists as Postgres's; same cursor
-	// rules. It tells how many keys or members it removed.
-	Strangers(ctx context.Context, cursor uint64, known func([]core.MitraID) ([]core.MitraID, error)) (removed int, next uint64, err error)
+	// Strangers removes everything that names no mitra of Postgres: strangers picks them out of what stands in the
+	// mirror, a part at a time. It tells how many members it removed.
+	Strangers(ctx context.Context, strangers func(context.Context, []core.MitraID) ([]core.MitraID, error)) (removed int, err error)
+}
+
+// Seeder makes a seed safe against a Valkey that is emptied meanwhile and against a second seeder.
+type Seeder interface {
+	// BeginSeed takes the lease of a seed for ttl and gives its token: "" when another instance is seeding.
+	BeginSeed(ctx context.Context, ttl time.Duration) (token string, err error)
+	// KeepSeed renews it. false: it is lost, with all that the seed has written so far.
+	KeepSeed(ctx context.Context, token string, ttl time.Duration) (bool, error)
+	// FinishSeed writes a new epoch, and so opens the mirror to readers. false: as with KeepSeed.
+	FinishSeed(ctx context.Context, token string) (bool, error)
 }
 
 // Beacon spreads the available count.

@@ -1,0 +1,211 @@
+package valkey
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"time"
+
+	driver "github.com/valkey-io/valkey-go"
+
+	"github.com/halobestie/bestie-gateway/core"
+	"github.com/halobestie/bestie-gateway/core/presence"
+)
+
+// How much goes into one command and one round trip: larger commands block the server longer and gain little.
+const (
+	beatsPerCommand  = 1000
+	beatsPerTrip     = 10 * beatsPerCommand
+	mitrasPerScript  = 50
+	socketsPerScript = 250
+	callsPerTrip     = 16
+)
+
+// isoMillis is the format of mitra:heartbeat:<id>, in UTC.
+const isoMillis = "2006-01-02T15:04:05.000Z"
+
+// Mirror is core/presence's Mirror on a Client.
+type Mirror struct {
+	*Client
+	stale, grace time.Duration
+}
+
+var _ presence.Mirror = (*Mirror)(nil)
+
+// Beat implements presence.MirrorWriter.
+func (m *Mirror) Beat(ctx context.Context, beats []presence.Heartbeat) (deactivated []core.MitraID, err error) {
+	for trip := range slices.Chunk(beats, beatsPerTrip) {
+		found, err := m.beatTrip(ctx, trip)
+		deactivated = append(deactivated, found...)
+		if err != nil {
+			return deactivated, err
+		}
+	}
+	return deactivated, nil
+}
+
+func (m *Mirror) beatTrip(ctx context.Context, beats []presence.Heartbeat) (deactivated []core.MitraID, err error) {
+	chunks := slices.Collect(slices.Chunk(beats, beatsPerCommand))
+	err = m.call(ctx, "heartbeats", func(ctx context.Context, conn driver.Client) error {
+		commands := make(driver.Commands, 0, 3*len(chunks))
+		for _, chunk := range chunks {
+			commands = m.appendBeats(commands, conn, chunk)
+		}
+		results := conn.DoMulti(ctx, commands...)
+		for _, result := range results {
+			if err := result.Error(); err != nil {
+				return err
+			}
+		}
+		for n, chunk := range chunks {
+			flags, err := results[3*n+2].AsIntSlice()
+			if err != nil || len(flags) != len(chunk) {
+				return errShape
+			}
+			for i, flag := range flags {
+				if flag == 1 {
+					deactivated = append(deactivated, chunk[i].MitraID)
+				}
+			}
+		}
+		return nil
+	})
+	return deactivated, err
+}
+
+// appendBeats appends the three commands of a chunk. Beats of one flush share their time, so it is formatted once.
+func (m *Mirror) appendBeats(commands driver.Commands, conn driver.Client, chunk []presence.Heartbeat) driver.Commands {
+	times := conn.B().Mset().KeyValue()
+	scores := conn.B().Zadd().Key(m.keys.available).Xx().ScoreMember()
+	ids := make([]string, len(chunk))
+	var at time.Time
+	var text string
+	for i, beat := range chunk {
+		if i == 0 || !beat.At.Equal(at) {
+			at, text = beat.At, beat.At.UTC().Format(isoMillis)
+		}
+		ids[i] = beat.MitraID.String()
+		times = times.KeyValue(m.keys.heartbeat(ids[i]), text)
+		scores = scores.ScoreMember(float64(at.UnixMilli()), ids[i])
+	}
+	return append(commands, times.Build(), scores.Build(), conn.B().Smismember().Key(m.keys.deactivated).Member(ids...).Build())
+}
+
+// SocketsUp implements presence.MirrorWriter.
+func (m *Mirror) SocketsUp(ctx context.Context, up []presence.Socket) error {
+	build := func(chunk []presence.Socket) scriptCall {
+		call := scriptCall{keys: []string{m.keys.sockets}}
+		for _, socket := range chunk {
+			call.args = append(call.args, socket.MitraID.String(), strconv.FormatInt(socket.Epoch, 10))
+		}
+		return call
+	}
+	return inTrips(ctx, m.Client, "sockets up", socketsUpScript, up, socketsPerScript, build, nil)
+}
+
+// SocketsDown implements presence.MirrorWriter.
+func (m *Mirror) SocketsDown(ctx context.Context, down []presence.Dropped) error {
+	build := func(chunk []presence.Dropped) scriptCall {
+		call := scriptCall{keys: []string{m.keys.sockets, m.keys.waiting, m.keys.available}}
+		for _, socket := range chunk {
+			id := socket.MitraID.String()
+			call.keys = append(call.keys, m.keys.heartbeat(id))
+			call.args = append(call.args, id, strconv.FormatInt(socket.Epoch, 10), m.scoreAfter(socket))
+		}
+		return call
+	}
+	return inTrips(ctx, m.Client, "sockets down", socketsDownScript, down, socketsPerScript, build, nil)
+}
+
+// scoreAfter is what mitras:available holds for a mitra without a socket: the count's window moves past it when its grace is
+// over, with no timer anywhere, so that an instance that dies leaves nobody behind. "" for none.
+func (m *Mirror) scoreAfter(socket presence.Dropped) string {
+	gone := socket.At
+	switch socket.How {
+	case presence.Clean:
+		return ""
+	case presence.Suspect:
+		gone = gone.Add(m.grace)
+	}
+	return strconv.FormatInt(gone.Add(-m.stale).UnixMilli(), 10)
+}
+
+// Write implements presence.MirrorWriter.
+func (m *Mirror) Write(ctx context.Context, mitras []presence.Mitra, how presence.Write, held []int64) ([]presence.Outcome, error) {
+	outcomes := make([]presence.Outcome, 0, len(mitras))
+	next := 0 // the mitra that the next script call begins with
+	build := func(chunk []presence.Mitra) scriptCall {
+		call := scriptCall{
+			keys: m.keys.collections(),
+			args: []string{millis(m.stale), millis(m.grace), flag(how == presence.Mend)},
+		}
+		for i, mitra := range chunk {
+			id := mitra.ID.String()
+			over := int64(0)
+			if held != nil {
+				over = held[next+i]
+			}
+			call.keys = append(call.keys, m.keys.capacity(id), m.keys.heartbeat(id))
+			call.args = append(call.args, id, strconv.FormatInt(mitra.Version, 10), strconv.FormatInt(over, 10),
+				flag(mitra.IsOnline()), flag(mitra.Active), flag(mitra.Takes()),
+				strconv.Itoa(mitra.Capacity), strconv.FormatInt(mitra.AvailableSince.UnixMilli(), 10))
+		}
+		next += len(chunk)
+		return call
+	}
+	read := func(chunk []presence.Mitra, result driver.ValkeyResult) error {
+		fields, err := result.AsIntSlice()
+		if err != nil {
+			return err
+		}
+		if len(fields) != 4*len(chunk) {
+			return errShape
+		}
+		for f := range slices.Chunk(fields, 4) {
+			outcomes = append(outcomes, presence.Outcome{Held: f[0], Changed: int(f[1]), Socket: f[2] == 1, Unheard: f[3] == 1})
+		}
+		return nil
+	}
+	err := inTrips(ctx, m.Client, "mirror", mirrorScript, mitras, mitrasPerScript, build, read)
+	return outcomes, err
+}
+
+// inTrips runs a script over items, per of them a call and callsPerTrip calls a round trip. read, unless nil, gets every
+// result in order. The first error ends it.
+func inTrips[T any](ctx context.Context, c *Client, what string, s script, items []T, per int,
+	build func([]T) scriptCall, read func([]T, driver.ValkeyResult) error) error {
+	for trip := range slices.Chunk(items, per*callsPerTrip) {
+		chunks := slices.Collect(slices.Chunk(trip, per))
+		calls := make([]scriptCall, len(chunks))
+		for i, chunk := range chunks {
+			calls[i] = build(chunk)
+		}
+		err := c.call(ctx, what, func(ctx context.Context, conn driver.Client) error {
+			for i, result := range s.run(ctx, conn, calls...) {
+				if err := result.Error(); err != nil {
+					return err
+				}
+				if read == nil {
+					continue
+				}
+				if err := read(chunks[i], result); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+func flag(yes bool) string {
+	if yes {
+		return "1"
+	}
+	return "0"
+}
