@@ -157,14 +157,14 @@ func (f *fields) number(name string, need need, n *int64) {
 			*n = int64(value)
 		}
 	case describing:
-		f.schema.add(name, need, property{Type: "integer", Maximum: maxInteger})
+		f.schema.add(name, need, integer(""))
 	}
 }
 
 // time is a number: Unix milliseconds, UTC.
 func (f *fields) time(name string, need need, ms *int64) {
 	if f.purpose == describing {
-		f.schema.add(name, need, property{Type: "integer", Maximum: maxInteger, Description: "Unix milliseconds, UTC"})
+		f.schema.add(name, need, integer("Unix milliseconds, UTC"))
 		return
 	}
 	f.number(name, need, ms)

@@ -109,6 +109,9 @@ type Message interface {
 	fields(f *fields)
 }
 
+// noAnswer is the Answer of a kind that is never answered.
+const noAnswer = "none"
+
 // Spec is one row of the table of kinds.
 type Spec struct {
 	Kind      Kind
@@ -130,7 +133,7 @@ var kinds = [...]Spec{
 	KindAvailabilityUnsubscribe: {Name: "availability.unsubscribe", Direction: ToServer, Customer: true, Answer: "ack", Summary: "Ends the stream of available counts.", New: func() Message { return new(AvailabilityUnsubscribe) }},
 	KindPairingRequest:          {Name: "pairing.request", Direction: ToServer, Customer: true, Answer: "ack {session}, error SESSION_LIVE", Summary: "Asks for a mitra.", New: func() Message { return new(PairingRequest) }},
 	KindPairingCancel:           {Name: "pairing.cancel", Direction: ToServer, Customer: true, Answer: "ack {session}", Summary: "Gives a search or an unpaid session up.", New: func() Message { return new(PairingCancel) }},
-	KindOfferReceived:           {Name: "offer.received", Direction: ToServer, Mitra: true, Answer: "none", Summary: "Delivery receipt, sent by the app's code at once.", New: func() Message { return new(OfferReceived) }},
+	KindOfferReceived:           {Name: "offer.received", Direction: ToServer, Mitra: true, Answer: noAnswer, Summary: "Delivery receipt, sent by the app's code at once.", New: func() Message { return new(OfferReceived) }},
 	KindOfferAccept:             {Name: "offer.accept", Direction: ToServer, Mitra: true, Answer: "ack {session}, error OFFER_TAKEN / OFFER_EXPIRED / OFFER_CANCELLED / AT_CAPACITY", Summary: "Takes the customer; the first accept wins.", New: func() Message { return new(OfferAccept) }},
 	KindOfferDecline:            {Name: "offer.decline", Direction: ToServer, Mitra: true, Answer: "ack", Summary: "Leaves the customer to others.", New: func() Message { return new(OfferDecline) }},
 	KindSessionEnd:              {Name: "session.end", Direction: ToServer, Customer: true, Mitra: true, Answer: "ack {session}", Summary: "Ends an active session.", New: func() Message { return new(SessionEnd) }},

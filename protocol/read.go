@@ -10,6 +10,9 @@ const maxInteger = 1 << 53
 
 // decodeBare reads the body of a message without fields.
 func decodeBare(body []byte) error {
+	if body == nil {
+		return nil
+	}
 	f := startBody(body)
 	return f.end()
 }
@@ -159,8 +162,12 @@ func (f *fields) readText(name string, need need, shortest, longest int) ([]byte
 		f.fail(name, "must be UTF-8")
 		return nil, false
 	}
-	if len(text) < shortest || longest != anyLength && utf8.RuneCount(text) > longest {
-		f.fail(name, fmt.Sprintf("must have %d to %d characters", shortest, longest))
+	if len(text) < shortest {
+		f.fail(name, "must not be empty")
+		return nil, false
+	}
+	if longest != anyLength && utf8.RuneCount(text) > longest {
+		f.fail(name, fmt.Sprintf("must have at most %d characters", longest))
 		return nil, false
 	}
 	return text, true
