@@ -45,7 +45,11 @@ func (d *Dispatcher) offerAccept(ctx context.Context, from Caller, body []byte) 
 	if err := m.Decode(body); err != nil {
 		return protocol.Ack{}, err
 	}
-	session, err := d.rooms.Pairing.Accept(ctx, core.OfferID(m.OfferID), from.Principal().Mitra(), from.Epoch())
+	epoch, err := from.Claim(ctx)
+	if err != nil {
+		return protocol.Ack{}, err
+	}
+	session, err := d.rooms.Pairing.Accept(ctx, core.OfferID(m.OfferID), from.Principal().Mitra(), epoch)
 	return d.ackSession(from, session, err)
 }
 

@@ -15,8 +15,8 @@ import (
 // is true.
 type Caller interface {
 	Principal() core.Principal
-	// Epoch is a mitra's connection epoch; 0 while it has none.
-	Epoch() int64
+	// Claim is the epoch of the mitra's connection, taken now if it could not be taken when the socket opened. UNAVAILABLE.
+	Claim(ctx context.Context) (epoch int64, err error)
 	// Refresh replaces the access token and tells until when the new one is good. UNAUTHENTICATED, TOKEN_EXPIRED,
 	// SESSION_REVOKED, FORBIDDEN when it is not of the same user and auth session.
 	Refresh(token string) (expires time.Time, err error)

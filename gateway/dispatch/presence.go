@@ -13,7 +13,11 @@ func (d *Dispatcher) presenceSet(ctx context.Context, from Caller, body []byte) 
 	if err := m.Decode(body); err != nil {
 		return protocol.Ack{}, err
 	}
-	mitra, err := d.rooms.Presence.SetMode(ctx, from.Principal().Mitra(), presence.Mode(m.Mode), from.Epoch())
+	epoch, err := from.Claim(ctx)
+	if err != nil {
+		return protocol.Ack{}, err
+	}
+	mitra, err := d.rooms.Presence.SetMode(ctx, from.Principal().Mitra(), presence.Mode(m.Mode), epoch)
 	return protocol.Ack{Mode: protocol.Mode(mitra.Mode)}, err
 }
 
