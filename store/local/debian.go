@@ -25,6 +25,9 @@ type debian struct {
 	backport bool   // the distribution keeps backports under the same mirror
 }
 
+// listsLast is how long the lists are taken to be fresh: the second store follows the first at once.
+const listsLast = 10 * time.Minute
+
 // errNoApt says that this is no Debian, or one that cannot fetch.
 var errNoApt = errors.New("no apt with a mirror of this machine's release")
 
@@ -98,7 +101,7 @@ func (d debian) family() string {
 
 // postgres fetches Postgres if it has not been fetched yet.
 func (d debian) postgres(ctx context.Context, as *account, o Options) (binaries, error) {
-	prefix, err := d.fetched(ctx, as, "postgresql", o)
+	prefix, err := d.fetched(ctx, as, "Postgres", "postgresql", o)
 	if err != nil {
 		return binaries{}, err
 	}
@@ -112,7 +115,7 @@ func (d debian) postgres(ctx context.Context, as *account, o Options) (binaries,
 
 // valkey fetches Valkey if it has not been fetched yet. Its one executable is a server when it is called by that name.
 func (d debian) valkey(ctx context.Context, as *account, o Options) (program, error) {
-	prefix, err := d.fetched(ctx, as, "valkey-tools", o)
+	prefix, err := d.fetched(ctx, as, "Valkey", "valkey-tools", o)
 	if err != nil {
 		return program{}, err
 	}
@@ -137,7 +140,7 @@ func libraryPath(prefix string) []string {
 // fetched gives the folder into which the package and what it needs are unpacked. Many processes may ask at once: one
 // fetches, the others wait for it, and the folder appears whole. What apt has loaded stays until then, so an interrupted
 // fetch is taken up where it broke off.
-func (d debian) fetched(ctx context.Context, as *account, name string, o Options) (string, error) {
+func (d debian) fetched(ctx context.Context, as *account, store, name string, o Options) (string, error) {
 	cache, err := cacheDir(as)
 	if err != nil {
 		return "", err
@@ -147,7 +150,7 @@ func (d debian) fetched(ctx context.Context, as *account, name string, o Options
 		return prefix, nil
 	}
 	lock, err := waitLock(ctx, filepath.Join(cache, "fetch.lock"), func() {
-		o.say("%s: waiting for another process that is fetching", name)
+		o.say("%s: waiting for another process that is fetching", store)
 	})
 	if err != nil {
 		return "", err
@@ -157,7 +160,7 @@ func (d debian) fetched(ctx context.Context, as *account, name string, o Options
 		return prefix, nil
 	}
 	began := time.Now()
-	o.say("%s is not on this machine: fetching its packages from the mirror of this machine into %s (once)", name, cache)
+	o.say("%s is not on this machine: fetching it, once, from this machine's package mirror into %s", store, cache)
 	a := apt{debian: d, dir: filepath.Join(cache, "apt-"+d.codename), say: o.say}
 	fresh := prefix + ".new"
 	if err := a.unpack(ctx, name, fresh); err != nil {
@@ -166,7 +169,7 @@ func (d debian) fetched(ctx context.Context, as *account, name string, o Options
 	if err := os.Rename(fresh, prefix); err != nil {
 		return "", err
 	}
-	o.say("%s: fetched in %.1f s", name, time.Since(began).Seconds())
+	o.say("%s: fetched in %.1f s", store, time.Since(began).Seconds())
 	return prefix, nil
 }
 
@@ -220,13 +223,20 @@ func (a apt) update(ctx context.Context) error {
 	if a.backport {
 		suites = append(suites, a.codename+"-backports")
 	}
+	stamp := filepath.Join(a.dir, "updated")
+	if info, err := os.Stat(stamp); err == nil && time.Since(info.ModTime()) < listsLast {
+		return nil
+	}
 	for {
 		if err := os.WriteFile(filepath.Join(a.dir, "sources.list"), []byte(a.sources(suites)), 0o644); err != nil {
 			return err
 		}
 		a.say("loading the lists of %s", strings.Join(suites, ", "))
 		_, err := a.get(ctx, a.dir, "update", "--error-on=any")
-		if err == nil || len(suites) == 1 || ctx.Err() != nil {
+		if err == nil {
+			return os.WriteFile(stamp, nil, 0o644)
+		}
+		if len(suites) == 1 || ctx.Err() != nil {
 			return err
 		}
 		suites = suites[:1]
@@ -316,7 +326,8 @@ func (a apt) tell(status *bufio.Scanner) {
 		fields := strings.SplitN(status.Text(), ":", 4)
 		if len(fields) == 4 && fields[0] == "dlstatus" && time.Since(last) >= time.Second {
 			last = time.Now()
-			a.say("%s %% – %s", fields[2], fields[3])
+			percent, _, _ := strings.Cut(fields[2], ".")
+			a.say("%s %%: %s", percent, fields[3])
 		}
 	}
 }

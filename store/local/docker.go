@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -39,62 +38,55 @@ func findDocker(ctx context.Context) (docker, error) {
 // the container ends with us.
 type container struct {
 	docker
-	place   *place
-	name    string
-	run     command
-	ready   func(ctx context.Context) bool
-	child   *process
-	volumes bool // whether a volume of the container's name keeps its data
+	place     *place
+	name      string
+	run       command
+	ready     func(ctx context.Context) bool
+	keepsData bool // in a volume of the container's name
+	child     *process
 }
 
-func (d docker) postgres(ctx context.Context, p *place, o Options) (*Server, error) {
-	port, err := choosePort(o.Port)
-	if err != nil {
-		return nil, err
-	}
-	c := d.container("postgres", p)
-	c.volumes = true
-	args := []string{
-		"docker", "run", "--rm", "--name", c.name, "-p", fmt.Sprintf("127.0.0.1:%d:5432", port),
-		"-e", "POSTGRES_USER", "-e", "POSTGRES_PASSWORD", "-e", "POSTGRES_DB=postgres",
-		"-v", c.name + ":/var/lib/postgresql/data", postgresImage, "-c", "max_connections=200", "-c", "jit=off", "-c", "timezone=UTC",
-	}
-	if !o.Durable {
-		for _, flag := range frailFlags {
-			args = append(args, "-c", flag)
-		}
-	}
-	c.run.args = args
-	c.run.env = []string{"POSTGRES_USER=" + postgresUser, "POSTGRES_PASSWORD=" + p.password}
-	c.ready = func(ctx context.Context) bool {
-		// Over TCP: while the image prepares its data, a server answers on a socket that goes away again.
-		return c.docker.do(ctx, "exec", c.name, "pg_isready", "-q", "-h", "127.0.0.1", "-U", postgresUser) == nil
-	}
+func (d docker) postgres(ctx context.Context, p *place, o Options) (s *Server, err error) {
 	o.say("Postgres: starting %s in Docker (the first time it is loaded)", postgresImage)
-	if err := c.start(ctx); err != nil {
-		return nil, err
-	}
-	return &Server{url: postgresURL(port, p.password), origin: postgresImage + " in Docker, container " + c.name, engine: c}, nil
+	err = onFreePort(o.Port, func(port int) error {
+		c := d.container("postgres", p)
+		c.keepsData = true
+		c.run.args = []string{
+			"docker", "run", "--rm", "--name", c.name, "-p", fmt.Sprintf("127.0.0.1:%d:5432", port),
+			"-e", "POSTGRES_USER", "-e", "POSTGRES_PASSWORD", "-e", "POSTGRES_DB=postgres",
+			"-v", c.name + ":/var/lib/postgresql/data", postgresImage,
+			"-c", "max_connections=200", "-c", "jit=off", "-c", "timezone=GMT",
+		}
+		if !o.Durable {
+			for _, flag := range frailFlags {
+				c.run.args = append(c.run.args, "-c", flag)
+			}
+		}
+		c.run.env = []string{"POSTGRES_USER=" + postgresUser, "POSTGRES_PASSWORD=" + p.password}
+		c.ready = func(ctx context.Context) bool {
+			// Over TCP: while the image prepares its data, a server answers on a socket that goes away again.
+			return c.do(ctx, "exec", c.name, "pg_isready", "-q", "-h", "127.0.0.1", "-U", postgresUser) == nil
+		}
+		s = &Server{url: postgresURL(port, p.password), origin: postgresImage + " in Docker, container " + c.name, engine: c}
+		return c.start(ctx)
+	})
+	return s, err
 }
 
-func (d docker) valkey(ctx context.Context, p *place, o Options) (*Server, error) {
-	port, err := choosePort(o.Port)
-	if err != nil {
-		return nil, err
-	}
-	c := d.container("valkey", p)
-	c.run.args = []string{
-		"docker", "run", "--rm", "--name", c.name, "-p", fmt.Sprintf("127.0.0.1:%d:6379", port), "-e", "PASSWORD", valkeyImage,
-		"sh", "-c", `exec valkey-server --save "" --appendonly no --requirepass "$PASSWORD"`,
-	}
-	c.run.env = []string{"PASSWORD=" + p.password}
-	address := "127.0.0.1:" + strconv.Itoa(port)
-	c.ready = func(ctx context.Context) bool { return pong(ctx, address, p.password) }
+func (d docker) valkey(ctx context.Context, p *place, o Options) (s *Server, err error) {
 	o.say("Valkey: starting %s in Docker (the first time it is loaded)", valkeyImage)
-	if err := c.start(ctx); err != nil {
-		return nil, err
-	}
-	return &Server{url: redisURL(address, p.password), origin: valkeyImage + " in Docker, container " + c.name, engine: c}, nil
+	err = onFreePort(o.Port, func(port int) error {
+		c := d.container("valkey", p)
+		c.run.args = []string{
+			"docker", "run", "--rm", "--name", c.name, "-p", fmt.Sprintf("127.0.0.1:%d:6379", port), "-e", "PASSWORD", valkeyImage,
+			"sh", "-c", `exec valkey-server --save "" --appendonly no --requirepass "$PASSWORD"`,
+		}
+		c.run.env = []string{"PASSWORD=" + p.password}
+		c.ready = func(ctx context.Context) bool { return pong(ctx, loopback(port), p.password) }
+		s = &Server{url: redisURL(loopback(port), p.password), origin: valkeyImage + " in Docker, container " + c.name, engine: c}
+		return c.start(ctx)
+	})
+	return s, err
 }
 
 // container names the container after its folder: the same again for data that is kept.
@@ -163,7 +155,7 @@ func (c *container) close() {
 		_ = c.bounded("stop", "-t", "5", c.name)
 		_ = c.kill()
 	}
-	if c.volumes && !c.place.keep {
+	if c.keepsData && !c.place.keep {
 		_ = c.bounded("volume", "rm", "-f", c.name)
 	}
 	c.place.release()

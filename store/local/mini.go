@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"time"
 
@@ -21,18 +20,17 @@ type mini struct {
 	ticker sync.WaitGroup
 }
 
-func startMini(o Options) (*Server, error) {
-	port, err := choosePort(o.Port)
-	if err != nil {
-		return nil, err
-	}
-	m := &mini{server: miniredis.NewMiniRedis()}
-	address := "127.0.0.1:" + strconv.Itoa(port)
-	if err := m.server.StartAddr(address); err != nil {
-		return nil, fmt.Errorf("miniredis: %w", err)
-	}
-	m.tick()
-	return &Server{url: redisURL(address, ""), engine: m, origin: "miniredis (an imitation inside this process)"}, nil
+func startMini(o Options) (s *Server, err error) {
+	err = onFreePort(o.Port, func(port int) error {
+		m := &mini{server: miniredis.NewMiniRedis()}
+		if err := m.server.StartAddr(loopback(port)); err != nil {
+			return fmt.Errorf("miniredis: %w", err)
+		}
+		m.tick()
+		s = &Server{url: redisURL(loopback(port), ""), engine: m, origin: "miniredis (an imitation inside this process)"}
+		return nil
+	})
+	return s, err
 }
 
 func (m *mini) start(context.Context) error {

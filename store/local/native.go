@@ -127,17 +127,28 @@ func (n *native) end(sig syscall.Signal) {
 	}
 }
 
-// choosePort gives want, or a port that nobody listens on now.
-func choosePort(want int) (int, error) {
+// onFreePort calls start with want, or with a port that nobody listens on. Somebody may take that one between the choice
+// and the start: then another is tried.
+func onFreePort(want int, start func(port int) error) error {
 	if want != 0 {
-		return want, nil
+		return start(want)
 	}
+	var err error
 	for range portTries {
 		port := firstPort + rand.IntN(portCount)
-		listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err == nil {
-			return port, listener.Close()
+		if !free(port) {
+			continue
+		}
+		if err = start(port); err == nil || free(port) {
+			return err
 		}
 	}
-	return 0, errors.New("no free port on 127.0.0.1")
+	return fmt.Errorf("no free port on 127.0.0.1: %w", err)
 }
+
+func free(port int) bool {
+	listener, err := net.Listen("tcp", loopback(port))
+	return err == nil && listener.Close() == nil
+}
+
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

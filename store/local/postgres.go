@@ -21,8 +21,8 @@ const (
 // work that would blur a measurement.
 var (
 	postgresFlags = []string{
-		"listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200", "jit=off", "timezone=UTC",
-		"log_timezone=UTC",
+		"listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200", "jit=off",
+		"timezone=GMT", "log_timezone=GMT", // known also where no time zone data is installed, as UTC is not
 	}
 	frailFlags = []string{
 		"fsync=off", "full_page_writes=off", "synchronous_commit=off", "autovacuum=off", "wal_level=minimal",
@@ -31,16 +31,26 @@ var (
 )
 
 // startPostgres runs the programs in a claimed place and gives a server that answers.
-func startPostgres(ctx context.Context, b binaries, p *place, o Options) (*Server, error) {
-	data := p.file(dataName)
+func startPostgres(ctx context.Context, b binaries, p *place, o Options) (s *Server, err error) {
 	if err := b.initialise(ctx, p, o); err != nil {
 		return nil, err
 	}
-	port, err := choosePort(o.Port)
-	if err != nil {
-		return nil, err
-	}
-	args := []string{"postgres", "-D", data}
+	err = onFreePort(o.Port, func(port int) error {
+		n := b.child(p, o, port)
+		s = &Server{
+			url: postgresURL(port, p.password), engine: n,
+			origin: fmt.Sprintf("Postgres %d of %s on port %d, data in %s", b.major, b.dir, port, p.dir),
+		}
+		return n.start(ctx)
+	})
+	return s, err
+}
+
+// child is the postmaster, not started yet.
+func (b binaries) child(p *place, o Options, port int) *native {
+	data := p.file(dataName)
+	postgres := filepath.Join(b.dir, "postgres")
+	args := []string{postgres, "-D", data} // by its whole path: it looks for its files beside argv[0]
 	flags := append([]string{"port=" + strconv.Itoa(port)}, postgresFlags...)
 	gentle := syscall.SIGINT // "fast": sessions are cut, what is committed is written
 	if !o.Durable {
@@ -51,28 +61,20 @@ func startPostgres(ctx context.Context, b binaries, p *place, o Options) (*Serve
 		args = append(args, "-c", flag)
 	}
 	pidFile := filepath.Join(data, "postmaster.pid")
-	n := &native{
+	return &native{
 		place: p,
 		command: command{
-			path: filepath.Join(b.dir, "postgres"), args: args, env: b.env, dir: data, as: p.as, log: p.file(logName),
-			orphan: syscall.SIGINT,
+			path: postgres, args: args, env: b.env, dir: data, as: p.as, log: p.file(logName), orphan: syscall.SIGINT,
 		},
 		gentle: gentle,
 		clear:  func() error { return removeIfThere(pidFile) },
 		ready:  func(_ context.Context, pid int) bool { return postmasterReady(pidFile, pid) },
 	}
-	if err := n.start(ctx); err != nil {
-		return nil, err
-	}
-	return &Server{
-		url: postgresURL(port, p.password), engine: n,
-		origin: fmt.Sprintf("Postgres %d of %s on port %d, data in %s", b.major, b.dir, port, p.dir),
-	}, nil
 }
 
 func postgresURL(port int, password string) string {
 	u := url.URL{
-		Scheme: "postgres", User: url.UserPassword(postgresUser, password), Host: "127.0.0.1:" + strconv.Itoa(port),
+		Scheme: "postgres", User: url.UserPassword(postgresUser, password), Host: loopback(port),
 		Path: "/postgres", RawQuery: "sslmode=disable",
 	}
 	return u.String()
@@ -92,15 +94,16 @@ func (b binaries) initialise(ctx context.Context, p *place, o Options) error {
 	if err != nil {
 		return err
 	}
+	initdb := filepath.Join(b.dir, "initdb")
 	args := []string{
-		"initdb", "-D", fresh, "-U", postgresUser, "--pwfile", p.file(passwordName), "-A", "scram-sha-256", "-E", "UTF8",
+		initdb, "-D", fresh, "-U", postgresUser, "--pwfile", p.file(passwordName), "-A", "scram-sha-256", "-E", "UTF8",
 		"--locale=C", "--no-instructions",
 	}
 	if !o.Durable {
 		args = append(args, "--no-sync")
 	}
 	if _, err := run(ctx, command{
-		path: filepath.Join(b.dir, "initdb"), args: args, env: b.env, dir: fresh, as: p.as, log: p.file("initdb.log"),
+		path: initdb, args: args, env: b.env, dir: fresh, as: p.as, log: p.file("initdb.log"),
 	}); err != nil {
 		return err
 	}

@@ -25,40 +25,36 @@ daemonize no
 `
 
 // startValkey runs the program in a claimed place and gives a server that answers.
-func startValkey(ctx context.Context, program program, p *place, o Options) (*Server, error) {
+func startValkey(ctx context.Context, program program, p *place, o Options) (s *Server, err error) {
 	data, err := p.makeData(dataName)
 	if err != nil {
 		return nil, err
 	}
-	port, err := choosePort(o.Port)
-	if err != nil {
-		return nil, err
-	}
-	conf := filepath.Join(data, "valkey.conf") // a file, since arguments are for everybody to see
-	if err := os.WriteFile(conf, fmt.Appendf(nil, valkeyConf, port, strconv.Quote(data), p.password), 0o600); err != nil {
-		return nil, err
-	}
-	if err := p.as.own(conf); err != nil {
-		return nil, err
-	}
-	address := "127.0.0.1:" + strconv.Itoa(port)
-	n := &native{
-		place: p,
-		command: command{
-			path: program.path, args: []string{program.name, conf}, env: program.env, dir: data, as: p.as,
-			log: p.file(logName), orphan: syscall.SIGTERM,
-		},
-		gentle: syscall.SIGTERM,
-		clear:  func() error { return nil },
-		ready:  func(ctx context.Context, _ int) bool { return pong(ctx, address, p.password) },
-	}
-	if err := n.start(ctx); err != nil {
-		return nil, err
-	}
-	return &Server{
-		url: redisURL(address, p.password), engine: n,
-		origin: fmt.Sprintf("%s on port %d", program.path, port),
-	}, nil
+	err = onFreePort(o.Port, func(port int) error {
+		conf := filepath.Join(data, "valkey.conf") // a file, since arguments are for everybody to see
+		if err := os.WriteFile(conf, fmt.Appendf(nil, valkeyConf, port, strconv.Quote(data), p.password), 0o600); err != nil {
+			return err
+		}
+		if err := p.as.own(conf); err != nil {
+			return err
+		}
+		n := &native{
+			place: p,
+			command: command{
+				path: program.path, args: []string{program.name, conf}, env: program.env, dir: data, as: p.as,
+				log: p.file(logName), orphan: syscall.SIGTERM,
+			},
+			gentle: syscall.SIGTERM,
+			clear:  func() error { return nil },
+			ready:  func(ctx context.Context, _ int) bool { return pong(ctx, loopback(port), p.password) },
+		}
+		s = &Server{
+			url: redisURL(loopback(port), p.password), engine: n,
+			origin: fmt.Sprintf("%s of %s on port %d", program.name, filepath.Dir(program.path), port),
+		}
+		return n.start(ctx)
+	})
+	return s, err
 }
 
 func redisURL(address, password string) string {
