@@ -2,6 +2,7 @@ package protocol_test
 
 import (
 	"bytes"
+	"math"
 	"runtime"
 	"testing"
 
@@ -75,9 +76,8 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		m := spec.New()
-		before := allocated()
 		err = m.Decode(frame.Body)
-		if cost, bound := allocated()-before, uint64(64*len(msg)+4096); cost > bound {
+		if cost, bound := cheapest(m, frame.Body), uint64(64*len(msg)+1024); cost > bound {
 			t.Fatalf("decoding %d bytes took %d, more than %d", len(msg), cost, bound)
 		}
 		if err != nil {
@@ -90,9 +90,15 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// allocated is how many bytes were allocated so far.
-func allocated() uint64 {
-	var stats runtime.MemStats
-	runtime.ReadMemStats(&stats)
-	return stats.TotalAlloc
+// cheapest is how many bytes decoding allocates: the least of some tries, since other goroutines of the test allocate too.
+func cheapest(m protocol.Message, body []byte) uint64 {
+	least := uint64(math.MaxUint64)
+	var before, after runtime.MemStats
+	for range 3 {
+		runtime.ReadMemStats(&before)
+		_ = m.Decode(body)
+		runtime.ReadMemStats(&after)
+		least = min(least, after.TotalAlloc-before.TotalAlloc)
+	}
+	return least
 }
