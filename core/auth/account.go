@@ -48,17 +48,18 @@ type Device struct {
 	UserAgent string
 }
 
-// origin is what limits count by: an IPv4 address, or the /64 of an IPv6 one, since a household has that many.
-func (d Device) origin() string {
-	ip := d.IP.Unmap()
-	if ip.Is6() {
-		prefix, _ := ip.Prefix(64)
-		return prefix.Addr().String()
-	}
+// origin is what limits count by: an IPv4 address, or the /64 of an IPv6 one, since a household has that many. All requests whose
+// address is not known share one.
+func (d Device) origin() netip.Addr {
+	ip := d.IP.Unmap().WithZone("")
 	if !ip.IsValid() {
-		return "unknown"
+		return netip.IPv4Unspecified()
 	}
-	return ip.String()
+	if ip.Is6() {
+		prefix, _ := ip.Prefix(64) // never fails: 64 fits
+		return prefix.Addr()
+	}
+	return ip
 }
 
 // Tokens is what a sign-in or a refresh gives.
@@ -160,7 +161,7 @@ func (s *Service) IssueFor(ctx context.Context, user core.UserType, count int) (
 func (s *Service) fillers(n int) ([]NewSession, []string, error) {
 	sessions, phones := make([]NewSession, n), make([]string, n)
 	for i := range sessions {
-		sessions[i] = NewSession{ID: core.NewID[core.AuthSessionID](), Salt: make([]byte, saltBytes), Hash: []byte("none"), TTL: s.refreshTTL}
+		sessions[i] = NewSession{ID: core.NewID[core.AuthSessionID](), Salt: make([]byte, saltBytes), Hash: "none", TTL: s.refreshTTL}
 		rand.Read(sessions[i].Salt) // never fails (crypto/rand)
 		number, err := rand.Int(rand.Reader, big.NewInt(1_000_000_000))
 		if err != nil {

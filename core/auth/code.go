@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"math/big"
+	"net/netip"
 	"time"
 
 	"github.com/halobestie/bestie-gateway/core"
@@ -25,7 +26,7 @@ type NewCode struct {
 	ID       core.OTPRequestID
 	App      core.UserType // customer or mitra: the code is of no use in the other app
 	Phone    string        // E.164
-	Origin   string        // what the limit by address counts
+	Origin   netip.Addr    // what the limit by address counts
 	MAC      []byte        // HMAC of id and code
 	Blind    []byte        // random bytes to store in its place when nobody is to be sent the code
 	Settings core.Settings // whose limits hold

@@ -27,7 +27,7 @@ type Sessions interface {
 	Session(ctx context.Context, id core.AuthSessionID) (Session, error)
 	// Rotate replaces the hash of generation from by that of its successor, unless somebody did so before, or the
 	// session is over: then false. UNAVAILABLE.
-	Rotate(ctx context.Context, id core.AuthSessionID, from int64, hash []byte, by Device) (bool, error)
+	Rotate(ctx context.Context, id core.AuthSessionID, from int64, hash string, by Device) (bool, error)
 	// Revoke ends an auth session and emits core.AuthRevoked to its user, in one transaction. One that is over already stays as it
 	// was, and nothing is emitted. UNAVAILABLE.
 	Revoke(ctx context.Context, id core.AuthSessionID, why RevokeReason) error

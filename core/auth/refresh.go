@@ -29,7 +29,7 @@ const (
 type NewSession struct {
 	ID     core.AuthSessionID
 	Salt   []byte
-	Hash   []byte // of the first refresh secret
+	Hash   string // of the first refresh secret
 	TTL    time.Duration
 	Device Device
 }
@@ -40,7 +40,7 @@ type Session struct {
 	Account       Account
 	Generation    int64
 	Salt          []byte
-	Hash          []byte        // bcrypt of the newest refresh secret
+	Hash          string        // bcrypt of the newest refresh secret
 	SinceRotation time.Duration // by the store's clock
 	ExpiresAt     time.Time
 	Over          bool // revoked, or expired by the store's clock

@@ -228,19 +228,18 @@ func (s *Service) hashed(ctx context.Context, work func()) error {
 }
 
 // hash is bcrypt at its lowest cost: what it hides are 256 random bits, which need no slowing down.
-func (s *Service) hash(ctx context.Context, secret string) (hash []byte, err error) {
-	var hashErr error
-	if err := s.hashed(ctx, func() { hash, hashErr = bcrypt.GenerateFromPassword([]byte(secret), bcrypt.MinCost) }); err != nil {
-		return nil, err
+func (s *Service) hash(ctx context.Context, secret string) (string, error) {
+	var hash []byte
+	var failed error
+	err := s.hashed(ctx, func() { hash, failed = bcrypt.GenerateFromPassword([]byte(secret), bcrypt.MinCost) })
+	if err == nil && failed != nil {
+		err = core.Wrap(core.Internal, fmt.Errorf("hash a refresh secret: %w", failed))
 	}
-	if hashErr != nil {
-		return nil, core.Wrap(core.Internal, fmt.Errorf("hash a refresh secret: %w", hashErr))
-	}
-	return hash, nil
+	return string(hash), err
 }
 
 // matches compares a secret with its bcrypt hash.
-func (s *Service) matches(ctx context.Context, hash []byte, secret string) (same bool, err error) {
-	err = s.hashed(ctx, func() { same = bcrypt.CompareHashAndPassword(hash, []byte(secret)) == nil })
+func (s *Service) matches(ctx context.Context, hash, secret string) (same bool, err error) {
+	err = s.hashed(ctx, func() { same = bcrypt.CompareHashAndPassword([]byte(hash), []byte(secret)) == nil })
 	return same, err
 }
