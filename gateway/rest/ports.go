@@ -1,0 +1,64 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/halobestie/bestie-gateway/core"
+	"github.com/halobestie/bestie-gateway/core/auth"
+	"github.com/halobestie/bestie-gateway/core/chat"
+)
+
+// Tokens keeps people signed in. Implemented by auth.Service, as are the next two.
+type Tokens interface {
+	Verify(token string) (core.Principal, error)
+	Refresh(ctx context.Context, token string, from auth.Device) (auth.Tokens, error)
+	Logout(ctx context.Context, who core.Principal) error
+	LogoutByRefresh(ctx context.Context, token string) error
+}
+
+// SignIn lets people in.
+type SignIn interface {
+	SignInAnonymous(ctx context.Context, from auth.Device) (auth.Tokens, error)
+	RequestCode(ctx context.Context, app core.UserType, phone string, from auth.Device) (auth.CodeTicket, error)
+	VerifyCode(ctx context.Context, proof auth.CodeProof) (auth.Tokens, error)
+	Me(ctx context.Context, who core.Principal) (auth.Account, error)
+}
+
+// TestAccounts makes users for tests.
+type TestAccounts interface {
+	SeedMitra(ctx context.Context, phone, name string, from auth.Device) (auth.Tokens, error)
+}
+
+// Catalogue is what can be bought. Implemented by chat.Service.
+type Catalogue interface {
+	Packages(ctx context.Context) ([]chat.Package, error)
+}
+
+// Readiness tells whether this instance should be sent traffic. It answers fast, whatever its stores do.
+type Readiness interface {
+	Ready(ctx context.Context) Ready
+}
+
+// Ready is the answer, with its reasons.
+type Ready struct {
+	OK    bool
+	Parts []Part
+}
+
+// Part is one thing that readiness was judged by. One that is out need not make the instance unready.
+type Part struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// Deps is what the routes stand on. Nothing in it may be nil but what says so.
+type Deps struct {
+	Tokens       Tokens
+	SignIn       SignIn
+	TestAccounts TestAccounts // nil: the test routes are off and answer 404
+	Catalogue    Catalogue
+	Readiness    Readiness
+	Metrics      http.Handler // nil: /metrics answers 404
+}
