@@ -37,6 +37,8 @@ type Beacon[C Subscriber[F], F any] struct {
 	post   func(loop int, f func())
 	wake   chan struct{} // of capacity 1: something was published
 
+	sent uint32 // Run's: the number of the last value that was broadcast
+
 	loops []seats[C, F] // each touched in its loop alone
 
 	mu     sync.Mutex
@@ -122,6 +124,10 @@ func (b *Beacon[C, F]) Run(ctx context.Context) {
 // broadcast hands the current value to every loop, as one frame that all share.
 func (b *Beacon[C, F]) broadcast() {
 	value, number := b.current()
+	if number == b.sent { // it was taken along by the broadcast before
+		return
+	}
+	b.sent = number
 	frame := b.encode(value)
 	for loop := range b.loops {
 		b.post(loop, func() {
