@@ -30,7 +30,7 @@ func (s *Service) Live(ctx context.Context, who core.Principal) ([]Session, erro
 }
 
 // MaxEndReason bounds what a side may say when it ends a session, in characters.
-const MaxEndReason = 200
+const MaxEndReason = 500
 
 // End ends an active session for one of its two sides; note is kept in the session's history, cut to MaxEndReason
 // characters. NOT_FOUND, WRONG_STATE (a StateError), UNAVAILABLE.

@@ -14,7 +14,7 @@ import (
 const (
 	MaxKey           = 64  // characters of a request's key
 	MaxNote          = 500 // characters of a customer's note
-	MaxDeclineReason = 200 // characters of a mitra's reason
+	MaxDeclineReason = 500 // characters of a mitra's reason
 )
 
 // Service is the pairing room. Its methods may be called concurrently; Run is called once.
