@@ -4,7 +4,6 @@ package protocol
 const (
 	maxRequestKey = 64
 	maxNote       = 500
-	maxReason     = 500
 )
 
 // OfferCloseReason says why an offer is gone.
@@ -174,7 +173,7 @@ func (m *OfferAccept) fields(f *fields) {
 // OfferDecline leaves the customer to others.
 type OfferDecline struct {
 	OfferID UUID
-	Reason  string // at most 500 characters; "": absent
+	Reason  string // "": absent
 }
 
 // Kind is KindOfferDecline.
@@ -197,7 +196,7 @@ func (m *OfferDecline) Decode(body []byte) error {
 
 func (m *OfferDecline) fields(f *fields) {
 	f.uuid("offer_id", &m.OfferID)
-	f.text("reason", optional, &m.Reason, 0, maxReason)
+	f.text("reason", optional, &m.Reason, 0, anyLength)
 }
 
 // OfferClosed tells a mitra that an offer is gone.

@@ -65,7 +65,7 @@ func (s SessionStatus) Terminal() bool {
 // SessionEnd ends an active session.
 type SessionEnd struct {
 	SessionID UUID
-	Reason    string // at most 500 characters; "": absent
+	Reason    string // "": absent
 }
 
 // Kind is KindSessionEnd.
@@ -88,7 +88,7 @@ func (m *SessionEnd) Decode(body []byte) error {
 
 func (m *SessionEnd) fields(f *fields) {
 	f.uuid("session_id", &m.SessionID)
-	f.text("reason", optional, &m.Reason, 0, maxReason)
+	f.text("reason", optional, &m.Reason, 0, anyLength)
 }
 
 // SessionExtend buys more minutes for an active session.
@@ -125,7 +125,7 @@ func (m *SessionExtend) fields(f *fields) {
 // SessionReroute looks for another mitra for a session.
 type SessionReroute struct {
 	SessionID UUID
-	Reason    string // at most 500 characters; "": absent
+	Reason    string // "": absent
 }
 
 // Kind is KindSessionReroute.
@@ -148,7 +148,7 @@ func (m *SessionReroute) Decode(body []byte) error {
 
 func (m *SessionReroute) fields(f *fields) {
 	f.uuid("session_id", &m.SessionID)
-	f.text("reason", optional, &m.Reason, 0, maxReason)
+	f.text("reason", optional, &m.Reason, 0, anyLength)
 }
 
 // SessionUpdate is a session as it is now.
