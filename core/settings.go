@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -48,6 +49,14 @@ type Setting struct {
 	Choice   string   // the default of a Choices setting
 
 	set func(*Settings, int)
+}
+
+// DefaultJSON is the default as app_config holds it.
+func (s Setting) DefaultJSON() string {
+	if s.set == nil {
+		return strconv.Quote(s.Choice)
+	}
+	return strconv.Itoa(s.Default)
 }
 
 func seconds(field func(*Settings) *time.Duration) func(*Settings, int) {

@@ -14,6 +14,7 @@ const (
 	TooManyOffers Why = "too_many_offers"
 	AlreadyAsked  Why = "already_asked"
 	Surplus       Why = "not_needed" // eligible, but the wave was full
+	Contended     Why = "contended"  // another search was just about to ask it
 )
 
 // MaxConsidered bounds the candidates that a wave records.

@@ -15,10 +15,18 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/halobestie/bestie-gateway/core"
+	"github.com/halobestie/bestie-gateway/core/chat"
+	"github.com/halobestie/bestie-gateway/core/pairing"
 )
 
 // callTimeout bounds every call, the wait for a connection and retries included (valkey.md, "Clocks and time-outs").
 const callTimeout = 2 * time.Second
+
+// How long the first call of a batch waits for others.
+const (
+	connectWindow = 5 * time.Millisecond
+	readWindow    = time.Millisecond
+)
 
 // Options are what Open needs beside the address. Zero values are good.
 type Options struct {
@@ -33,6 +41,9 @@ type DB struct {
 	log      *slog.Logger
 	settings *Settings
 	outbox   *Outbox
+	connects *batcher[core.MitraID, connected]
+	lives    *batcher[core.Principal, []chat.Session]
+	opens    *batcher[core.MitraID, []pairing.Offer]
 	counters counters
 
 	mu       sync.Mutex
@@ -69,6 +80,9 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 		db.log = slog.New(slog.DiscardHandler)
 	}
 	db.settings, db.outbox = newSettings(db), newOutbox(db)
+	db.connects = newBatcher(connectWindow, db.connectAll)
+	db.lives = newBatcher(readWindow, db.readLive)
+	db.opens = newBatcher(readWindow, db.readOpen)
 	return db, nil
 }
 
@@ -78,7 +92,12 @@ func register(types *pgtype.Map) {
 }
 
 // Close ends the pool and waits for connections that are in use.
-func (db *DB) Close() { db.pool.Close() }
+func (db *DB) Close() {
+	db.connects.wait()
+	db.lives.wait()
+	db.opens.wait()
+	db.pool.Close()
+}
 
 // Ping asks whether Postgres answers. UNAVAILABLE when not.
 func (db *DB) Ping(ctx context.Context) error {

@@ -45,6 +45,7 @@ func (db *DB) inTx(ctx context.Context, op string, f func(ctx context.Context, t
 		if err == nil {
 			db.counters.transactions.Add(1)
 			db.committed(t)
+			db.endStarvedWaves(ctx, t.starved)
 			return nil
 		}
 		if attempt > retries || !worthRetrying(err) {

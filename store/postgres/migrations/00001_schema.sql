@@ -204,6 +204,7 @@ create table session_events (
     actor_type  text not null check (actor_type in ('customer', 'mitra', 'cc_user', 'system')),
     actor_id    uuid,
     reason      text not null default '',
+    note        text not null default '' check (char_length(note) <= 500), -- in the words of who did it
     at          timestamptz not null default now()
 );
 create index session_events_session on session_events (session_id, id);

@@ -1,0 +1,185 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype/zeronull"
+
+	"github.com/halobestie/bestie-gateway/core"
+	"github.com/halobestie/bestie-gateway/core/chat"
+	"github.com/halobestie/bestie-gateway/core/pairing"
+	"github.com/halobestie/bestie-gateway/core/presence"
+)
+
+// acceptance is one accept: its session, offers and mitra under lock, in this order.
+type acceptance struct {
+	offer   core.OfferID
+	session offered
+	mitra   lockedMitra
+	max     int
+	open    bool // the offer is
+	late    bool // it is past its time
+	held    int  // sessions that the mitra holds already
+}
+
+// Accept implements pairing.Offers. NOT_ONLINE also when a newer socket of the mitra is up.
+func (p *Pairing) Accept(ctx context.Context, id core.OfferID, mitra core.MitraID, epoch int64) (s chat.Session, err error) {
+	err = p.db.inTx(ctx, "accept offer", func(ctx context.Context, t *tx) error {
+		a := acceptance{offer: id}
+		if a.session, err = t.lockOffered(ctx, id, mitra); err != nil {
+			return err
+		}
+		if err := t.lockAcceptance(ctx, &a, mitra); err != nil {
+			return err
+		}
+		if !a.open {
+			s, err = t.tooLate(ctx, &a)
+			return err
+		}
+		if err := a.refusal(epoch); err != nil {
+			return err
+		}
+		s, err = t.match(ctx, &a)
+		return err
+	})
+	return s, err
+}
+
+// The offers of the session and the open ones of the mitra (they may be withdrawn), then the mitra. The count makes the second
+// part wait for the first.
+const lockAcceptanceSQL = `
+	with o as materialized (
+		select id, expires_at from session_offers
+		where (session_id = $1 or mitra_id = $2) and status in ('offered', 'delivered') order by id for no key update),
+	m as materialized (
+		select id, mode, is_active, connection_epoch, coalesce(max_capacity, $4) as max from mitras
+		where id = $2 and (select count(*) from o) >= 0 for no key update)
+	select m.id, m.mode, m.is_active, m.connection_epoch, m.max, o.id is not null, coalesce(o.expires_at <= clock_timestamp(), false)
+	from m left join o on o.id = $3`
+
+func (t *tx) lockAcceptance(ctx context.Context, a *acceptance, mitra core.MitraID) error {
+	m := &a.mitra
+	err := t.QueryRow(ctx, lockAcceptanceSQL, a.session.id, mitra, a.offer, t.db.settings.Current().MitraMaxCapacity).
+		Scan(&m.ID, &m.Mode, &m.Active, &m.Epoch, &a.max, &a.open, &a.late)
+	if err != nil {
+		return err
+	}
+	// A statement of its own: only now is it certain that no other accept of this mitra is under way.
+	return t.QueryRow(ctx, heldSQL, mitra).Scan(&a.held)
+}
+
+const heldSQL = `select count(*) from chat_sessions where mitra_id = $1 and status in ('pending_payment', 'active')`
+
+// refusal says why an open offer cannot be accepted, if so.
+func (a *acceptance) refusal(epoch int64) error {
+	switch {
+	case a.session.status != chat.Searching:
+		return core.Errorf(core.OfferTaken, "another mitra was first")
+	case a.late:
+		return core.Errorf(core.OfferExpired, "the offer is past its time")
+	default:
+		return a.unable(epoch)
+	}
+}
+
+// unable says why the mitra cannot take any session now, if so.
+func (a *acceptance) unable(epoch int64) error {
+	switch {
+	case !a.mitra.Active:
+		return core.Errorf(core.AccountInactive, "the account is not active")
+	case a.mitra.Mode != presence.Online:
+		return core.Errorf(core.NotOnline, "the mode is %s", a.mitra.Mode)
+	case a.mitra.Epoch != epoch:
+		return core.Errorf(core.NotOnline, "a newer socket of this mitra is up")
+	case a.held >= a.max:
+		return core.Errorf(core.AtCapacity, "all sessions that may be held are")
+	}
+	return nil
+}
+
+// tooLate answers for an offer that is closed: the winner gets its session again, others the reason.
+func (t *tx) tooLate(ctx context.Context, a *acceptance) (chat.Session, error) {
+	var status pairing.OfferStatus
+	var rerouted bool
+	err := t.QueryRow(ctx, `select status, rerouted_at is not null from session_offers where id = $1`, a.offer).Scan(&status, &rerouted)
+	if err != nil {
+		return chat.Session{}, err
+	}
+	switch {
+	case status == pairing.Accepted && !rerouted:
+		return t.db.session(ctx, t, a.session.id)
+	case status == pairing.Lost:
+		return chat.Session{}, core.Errorf(core.OfferTaken, "another mitra was first")
+	case status == pairing.Withdrawn && a.session.status == chat.Cancelled:
+		return chat.Session{}, core.Errorf(core.OfferCancelled, "the customer gave up")
+	case status == pairing.Withdrawn:
+		if err := a.unable(a.mitra.Epoch); err != nil {
+			return chat.Session{}, err
+		}
+	}
+	return chat.Session{}, core.Errorf(core.OfferExpired, "the offer is %s", status)
+}
+
+// What an accept makes of the session; $8 is the mitra.
+const (
+	startSQL = moveHead + `mitra_id = $8, waiting = false, wave_deadline_at = null, started_at = statement_timestamp(),
+		ends_at = statement_timestamp() + duration_minutes * interval '1 minute',
+		warn_at = statement_timestamp() + duration_minutes * interval '1 minute' - interval '1 minute'` + moveTail
+	awaitPaymentSQL = moveHead + `mitra_id = $8, waiting = false, wave_deadline_at = null, payment_deadline_at = $9` + moveTail
+	openPaymentSQL  = `
+		insert into payments (id, session_id, customer_id, amount, expires_at)
+		select $1, s.id, s.customer_id, s.price, statement_timestamp() + $3::interval from chat_sessions s where s.id = $2
+		returning expires_at`
+)
+
+// match gives the session to the mitra: active when there is nothing to pay.
+func (t *tx) match(ctx context.Context, a *acceptance) (s chat.Session, err error) {
+	by := actor{core.Mitra, core.UserID(a.mitra.ID)}
+	if a.session.price == 0 {
+		s, err = t.move(ctx, startSQL, a.session.id, a.session.status, chat.Active, by, "accepted", "", a.mitra.ID)
+	} else {
+		var deadline zeronull.Timestamptz
+		err = t.QueryRow(ctx, openPaymentSQL, core.NewID[core.PaymentID](), a.session.id, t.db.settings.Current().PaymentTimeout).Scan(&deadline)
+		if err != nil {
+			return s, err
+		}
+		s, err = t.move(ctx, awaitPaymentSQL, a.session.id, a.session.status, chat.PendingPayment, by, "accepted", "", a.mitra.ID, deadline)
+	}
+	if err != nil {
+		return s, err
+	}
+	if err := t.settleOffers(ctx, a); err != nil {
+		return s, err
+	}
+	return s, t.tell(s)
+}
+
+// $4: the mitra is at its capacity now, so that its offers of other sessions go too. An accept ends a row of ignored offers.
+const settleOffersSQL = `
+	with taken as (update mitras set version = version + 1, ignored_offers = 0, updated_at = now() where id = $3)
+	update session_offers set closed_at = now(), push_due_at = null,
+		status = case when id = $1 then 'accepted' when session_id = $2 then 'lost' else 'withdrawn' end
+	where status in ('offered', 'delivered') and (session_id = $2 or ($4 and mitra_id = $3))
+	returning id, session_id, mitra_id, wave, status`
+
+// settleOffers closes what the accept decided, and tells those who lost by it.
+func (t *tx) settleOffers(ctx context.Context, a *acceptance) error {
+	rows, err := t.Query(ctx, settleOffersSQL, a.offer, a.session.id, a.mitra.ID, a.held+1 >= a.max)
+	if err != nil {
+		return err
+	}
+	t.changed(a.mitra.ID)
+	var o closedOffer
+	_, err = pgx.ForEachRow(rows, []any{&o.id, &o.session, &o.mitra, &o.wave, &o.status}, func() error {
+		switch o.status {
+		case pairing.Lost:
+			return t.tellClosed(o, pairing.ClosedTaken)
+		case pairing.Withdrawn:
+			t.starved = append(t.starved, starved{o.session, o.wave})
+			return t.tellClosed(o, pairing.ClosedWithdrawn)
+		}
+		return nil
+	})
+	return err
+}
