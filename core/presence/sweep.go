@@ -1,0 +1,128 @@
+package presence
+
+import (
+	"context"
+	"time"
+
+	"github.com/halobestie/bestie-gateway/core"
+)
+
+const (
+	offlineLease   = "auto-offline"
+	heartbeatLease = "heartbeat-mirror"
+	// sightGood is how long what was read of heartbeats may be acted on: a process that was stopped in between must not.
+	sightGood = 2 * time.Second
+)
+
+// runOfflineSweep sets online mitras offline who are silent in Valkey and in Postgres.
+func (s *Service) runOfflineSweep(ctx context.Context) {
+	s.every(ctx, s.cfg.OfflineSweep, offlineLease, s.sweepOffline)
+}
+
+// runHeartbeatSweep brings Valkey's heartbeats to Postgres.
+func (s *Service) runHeartbeatSweep(ctx context.Context) {
+	s.every(ctx, s.cfg.HeartbeatSweep, heartbeatLease, s.sweepHeartbeats)
+}
+
+// every runs a sweep on one instance in each interval.
+func (s *Service) every(ctx context.Context, interval time.Duration, lease string, sweep func(context.Context) error) {
+	outage := core.Outage{Log: s.log, What: "the sweep " + lease}
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if !s.mirror.Up() {
+			continue
+		}
+		ours, err := s.mirror.Lease(ctx, lease, interval*9/10)
+		if err == nil && ours {
+			err = sweep(ctx)
+		}
+		if err != nil {
+			s.failed(err)
+		}
+		_ = outage.Note(ctx, err) // noted is handled
+	}
+}
+
+// sweepOffline never guesses: any error ends it, and it does not begin, nor go on, while something happened lately that
+// makes heartbeats look old. Postgres has the last word, in the statement that changes the mode.
+func (s *Service) sweepOffline(ctx context.Context) error {
+	for cursor, more := uint64(0), true; more; more = cursor != 0 {
+		if !s.calm.holds() {
+			s.counters.sweepsSkipped.Add(1)
+			return nil
+		}
+		sight, cancel := context.WithTimeout(ctx, sightGood)
+		beats, next, err := s.mirror.Online(sight, cursor)
+		if err == nil {
+			err = s.takeOffline(sight, s.silent(beats))
+		}
+		cancel()
+		if err != nil {
+			return err
+		}
+		cursor = next
+	}
+	return nil
+}
+
+// silent picks those whose heartbeat is stale or missing.
+func (s *Service) silent(beats []Heartbeat) []core.MitraID {
+	var ids []core.MitraID
+	now := s.clock()
+	for _, beat := range beats {
+		if now.Sub(beat.At) >= s.cfg.Stale && !s.sockets.beatWithin(beat.MitraID, now.Add(-s.cfg.Stale)) {
+			ids = append(ids, beat.MitraID)
+		}
+	}
+	return ids
+}
+
+func (s *Service) takeOffline(ctx context.Context, ids []core.MitraID) error {
+	if len(ids) == 0 || !s.calm.holds() {
+		return nil
+	}
+	taken, err := s.beats.TakeOffline(ctx, ids, s.cfg.Stale)
+	if err != nil {
+		return err
+	}
+	if len(taken) > 0 {
+		s.counters.takenOffline.Add(uint64(len(taken)))
+		s.log.Info("silent mitras are offline now", "mitras", len(taken))
+		s.Touch(taken)
+	}
+	return nil
+}
+
+// sweepHeartbeats writes all heartbeats of the online mitras to Postgres: the fallbacks read them there.
+func (s *Service) sweepHeartbeats(ctx context.Context) error {
+	var beats []Heartbeat
+	for cursor, more := uint64(0), true; more; more = cursor != 0 {
+		part, next, err := s.mirror.Online(ctx, cursor)
+		if err != nil {
+			return err
+		}
+		for _, beat := range part {
+			if !beat.At.IsZero() {
+				beats = append(beats, beat)
+			}
+		}
+		cursor = next
+	}
+	if len(beats) == 0 {
+		return nil
+	}
+	deactivated, err := s.beats.SaveHeartbeats(ctx, beats)
+	if len(deactivated) > 0 {
+		s.audience.Deactivated(deactivated)
+	}
+	if err == nil {
+		s.counters.beatsSaved.Add(uint64(len(beats)))
+	}
+	return err
+}
