@@ -49,6 +49,18 @@ func (s *Service) Available(ctx context.Context) (Availability, error) {
 	return s.countInPostgres(ctx)
 }
 
+// Mitra reads one mitra from Postgres: what its app is shown must be the truth. NOT_FOUND, UNAVAILABLE.
+func (s *Service) Mitra(ctx context.Context, mitra core.MitraID) (Mitra, error) {
+	found, err := s.truth.Mitras(ctx, []core.MitraID{mitra})
+	if err != nil {
+		return Mitra{}, err
+	}
+	if len(found) == 0 {
+		return Mitra{}, core.Errorf(core.NotFound, "there is no such mitra")
+	}
+	return found[0], nil
+}
+
 // Counts are the dashboard's numbers; only the mirror has them. UNAVAILABLE without it.
 func (s *Service) Counts(ctx context.Context) (Counts, error) {
 	counts, err := s.mirror.Counts(ctx)
