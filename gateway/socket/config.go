@@ -32,6 +32,9 @@ type Config struct {
 // maxHead bounds a request head (protocol.md, "Transport").
 const maxHead = 8 << 10
 
+// maxFrames bounds FramesPerSecond: a connection's counters are small.
+const maxFrames = 10_000
+
 func (cfg Config) withDefaults(cores int) (Config, error) {
 	set := func(field *int, value int) {
 		if *field == 0 {
@@ -64,6 +67,9 @@ func (cfg Config) validate() error {
 	}
 	if cfg.MaxMessageBytes < ws.MaxControlFramePayloadSize {
 		return fmt.Errorf("socket: messages of %d bytes: at least %d", cfg.MaxMessageBytes, ws.MaxControlFramePayloadSize)
+	}
+	if cfg.FramesPerSecond > maxFrames {
+		return fmt.Errorf("socket: %d frames per second: at most %d", cfg.FramesPerSecond, maxFrames)
 	}
 	for name, n := range map[string]int{
 		"loops": cfg.Loops, "outbound queue bytes": cfg.OutboundQueueBytes, "frames per second": cfg.FramesPerSecond,

@@ -1,0 +1,153 @@
+package epoll
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Handler is what a loop runs. All calls come from the loop's goroutine.
+type Handler interface {
+	// Ready says what the descriptor of a key may be ready for.
+	Ready(key int32, events Events)
+	// Due says that a key's entry in the wheel has come round; at is the tick that Schedule returned for it.
+	Due(key int32, at Tick)
+}
+
+// patience is how long a loop that had something to do keeps its processor waiting for more.
+const patience = 5 * time.Millisecond
+
+// Loop is one goroutine that waits for descriptors, for its wheel and for its mailbox.
+type Loop struct {
+	poller    *Poller // safe for Add, Modify and Remove from any goroutine
+	start     time.Time
+	dedicated bool
+
+	// The loop's own.
+	wheel Wheel
+	now   Tick
+	busy  bool // the last wait brought something
+	spare []func()
+
+	mu     sync.Mutex
+	mail   []func()
+	asleep bool // in Wait, or about to be: mail must wake it
+	ended  bool // no more mail; the poller's descriptors may be somebody else's
+}
+
+// NewLoop makes a loop. A dedicated one keeps its processor while it waits for up to 5 ms after it had something to do: with a
+// blocking wait, the scheduler takes the processor away and gives it back at every wake-up, which doubles the cost of a small
+// message. It takes a GOMAXPROCS above the number of cores by the number of loops, or everything else waits for those 5 ms.
+func NewLoop(dedicated bool) (*Loop, error) {
+	poller, err := NewPoller()
+	if err != nil {
+		return nil, err
+	}
+	return &Loop{poller: poller, start: time.Now(), dedicated: dedicated}, nil
+}
+
+// Poller is the loop's poller: for Add, Modify and Remove, before the end of Run.
+func (l *Loop) Poller() *Poller { return l.poller }
+
+// Run turns until ctx ends. Then it takes no more mail, runs what is there, runs last, and closes the poller.
+func (l *Loop) Run(ctx context.Context, h Handler, last func()) error {
+	defer l.end(last)
+	defer context.AfterFunc(ctx, func() { l.Post(func() {}) })()
+	for ctx.Err() == nil {
+		events, err := l.wait()
+		if err != nil {
+			return err
+		}
+		l.now = l.Clock(time.Now())
+		for _, event := range events {
+			h.Ready(event.Key, event.Events)
+		}
+		l.wheel.Advance(l.now, h.Due)
+		l.runMail()
+	}
+	return nil
+}
+
+func (l *Loop) wait() ([]Event, error) {
+	l.mu.Lock()
+	l.asleep = len(l.mail) == 0
+	timeout := time.Duration(0)
+	if l.asleep {
+		timeout = l.untilNext()
+	}
+	l.mu.Unlock()
+	keep := l.dedicated && l.busy
+	if keep && (timeout < 0 || timeout > patience) {
+		timeout = patience
+	}
+	events, err := l.poller.Wait(timeout, keep)
+	l.busy = len(events) > 0
+	return events, err
+}
+
+// untilNext is how long there is nothing in the wheel; negative for ever.
+func (l *Loop) untilNext() time.Duration {
+	next, ok := l.wheel.Next()
+	if !ok {
+		return -1
+	}
+	return max(0, time.Until(l.start.Add(time.Duration(next)*TickLength)))
+}
+
+// runMail runs what was posted before this turn's end. What it posts itself comes in the next turn, after another look at
+// the descriptors.
+func (l *Loop) runMail() {
+	l.mu.Lock()
+	l.asleep = false
+	mail := l.mail
+	l.mail = l.spare
+	l.mu.Unlock()
+	for _, f := range mail {
+		f()
+	}
+	clear(mail)
+	l.spare = mail[:0]
+}
+
+// Post runs f in the loop at the end of a turn, soon; from any goroutine, without blocking. Once Run is ending it does nothing and
+// returns false: what it accepted is run.
+func (l *Loop) Post(f func()) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return false
+	}
+	l.mail = append(l.mail, f)
+	if l.asleep {
+		l.asleep = false
+		l.poller.Wake()
+	}
+	return true
+}
+
+// Schedule puts a key into the wheel: see Wheel.Schedule. Only from within the loop.
+func (l *Loop) Schedule(key int32, at Tick) Tick { return l.wheel.Schedule(key, at) }
+
+// Now is the tick of the current turn. Only from within the loop.
+func (l *Loop) Now() Tick { return l.now }
+
+// Clock is the last tick that has begun at a time; from any goroutine.
+func (l *Loop) Clock(t time.Time) Tick {
+	return Tick(max(0, t.Sub(l.start)) / TickLength)
+}
+
+func (l *Loop) end(last func()) {
+	l.mu.Lock()
+	l.ended = true
+	l.mu.Unlock()
+	l.runMail()
+	last()
+	l.poller.Close()
+}
+
+func milliseconds(d time.Duration) int {
+	if d < 0 {
+		return -1
+	}
+	return int((d + time.Millisecond - 1) / time.Millisecond) // rounded up, so that nothing is woken early to find nothing due
+}
