@@ -26,8 +26,13 @@ type Serve struct {
 	Sockets
 	Presence
 	Providers
-	Operator
 	Log
+}
+
+// All is every setting that there is.
+type All struct {
+	Serve
+	Operator
 }
 
 // Listen says where an instance is found, and who may ask how often.

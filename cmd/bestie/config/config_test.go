@@ -24,7 +24,7 @@ func enough(more ...string) []string {
 
 func TestLoad_Defaults(t *testing.T) {
 	t.Parallel()
-	c, err := config.Load[config.Serve](enough("LOG_LEVEL=", "PATH=/bin"))
+	c, err := config.Load[config.All](enough("LOG_LEVEL=", "PATH=/bin"))
 	require.NoError(t, err)
 	require.Equal(t, "0.0.0.0:3000", c.PublicAddr)
 	require.Equal(t, "127.0.0.1:3001", c.InternalAddr)
@@ -36,7 +36,7 @@ func TestLoad_Defaults(t *testing.T) {
 
 func TestLoad_Values(t *testing.T) {
 	t.Parallel()
-	c, err := config.Load[config.Serve](enough("PORT=8080", "WS_ALLOWED_ORIGINS=https://a.example,https://b.example:8443",
+	c, err := config.Load[config.All](enough("PORT=8080", "WS_ALLOWED_ORIGINS=https://a.example,https://b.example:8443",
 		"TRUSTED_PROXIES=10.0.0.0/8, 192.0.2.1,2001:db8::1", "LOG_LEVEL=debug", "LOG_FORMAT=text", "ENABLE_TEST_ROUTES=true",
 		"DATABASE_DIRECT_URL=postgresql://direct/x"))
 	require.NoError(t, err)
@@ -47,7 +47,7 @@ func TestLoad_Values(t *testing.T) {
 	require.True(t, c.TestRoutes)
 	require.Equal(t, "postgresql://direct/x", string(c.DatabaseDirectURL))
 
-	c, err = config.Load[config.Serve](enough("PORT=8080", "PUBLIC_ADDR=127.0.0.1:9"))
+	c, err = config.Load[config.All](enough("PORT=8080", "PUBLIC_ADDR=127.0.0.1:9"))
 	require.NoError(t, err)
 	require.Equal(t, "127.0.0.1:9", c.PublicAddr, "PUBLIC_ADDR wins")
 }
@@ -80,7 +80,7 @@ func TestLoad_Mistakes(t *testing.T) {
 	} {
 		t.Run(setting, func(t *testing.T) {
 			t.Parallel()
-			_, err := config.Load[config.Serve](enough(setting))
+			_, err := config.Load[config.All](enough(setting))
 			var mistakes config.Mistakes
 			require.ErrorAs(t, err, &mistakes)
 			require.Len(t, mistakes, 1)
@@ -92,7 +92,7 @@ func TestLoad_Mistakes(t *testing.T) {
 
 func TestLoad_AllMistakesTogether(t *testing.T) {
 	t.Parallel()
-	_, err := config.Load[config.Serve]([]string{"PORT=x", "LOG_FORMAT=xml", "DRAIN_SECONDS=-1"})
+	_, err := config.Load[config.All]([]string{"PORT=x", "LOG_FORMAT=xml", "DRAIN_SECONDS=-1"})
 	var mistakes config.Mistakes
 	require.ErrorAs(t, err, &mistakes)
 	require.Len(t, mistakes, 6, "three bad ones and three missing ones: %s", err)
@@ -109,7 +109,7 @@ func TestLoad_OnlyTheGroupsAsked(t *testing.T) {
 
 func TestSecret_IsNeverPrinted(t *testing.T) {
 	t.Parallel()
-	c, err := config.Load[config.Serve](enough("ADMIN_EMAIL=a@b", "ADMIN_PASSWORD=hunter2hunter2"))
+	c, err := config.Load[config.All](enough("ADMIN_EMAIL=a@b", "ADMIN_PASSWORD=hunter2hunter2"))
 	require.NoError(t, err)
 	var out bytes.Buffer
 	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%x", "%q", "%d"} {
@@ -137,7 +137,7 @@ func TestUnknown(t *testing.T) {
 func TestSettings_EachHasANameAndASentence(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
-	for _, s := range config.Settings[config.Serve]() {
+	for _, s := range config.Settings[config.All]() {
 		require.NotEmpty(t, s.Name)
 		require.NotEmpty(t, s.Doc, s.Name)
 		require.False(t, seen[s.Name], "%s is there twice", s.Name)

@@ -29,7 +29,7 @@ func Settings[T any]() (all []Setting) {
 }
 
 func defaultOf(name string) string {
-	for _, s := range Settings[Serve]() {
+	for _, s := range Settings[All]() {
 		if s.Name == name {
 			return s.Default
 		}
@@ -55,7 +55,7 @@ func Unknown(environ []string) Mistakes {
 		mistakes Mistakes
 		known    []string
 	)
-	for _, s := range Settings[Serve]() {
+	for _, s := range Settings[All]() {
 		known = append(known, s.Name)
 	}
 	for name := range present(environ) {

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
+	"github.com/stretchr/testify/require"
+
+	"github.com/halobestie/bestie-gateway/protocol"
+)
+
+// app is a socket of a user. A goroutine reads what comes; tests take it out by kind, in order.
+type app struct {
+	account *account
+	conn    net.Conn
+	welcome protocol.Welcome
+	lastID  uint32
+	readers sync.WaitGroup
+
+	mu      sync.Mutex
+	inbox   []protocol.Frame // not yet taken
+	closed  ws.StatusCode    // 0: up; 1006: cut without a close frame
+	arrived chan struct{}    // closed and replaced whenever something changes
+}
+
+// connect opens a socket at the instance where the user signed in, and takes the welcome.
+func (a *account) connect() *app { return a.connectAt(a.home) }
+
+// connectAt opens a socket at another instance.
+func (a *account) connectAt(at *instance) *app {
+	a.w.t.Helper()
+	c := a.dial(at, a.token)
+	c.welcome = await[protocol.Welcome](c)
+	return c
+}
+
+// dial opens a socket and waits for nothing.
+func (a *account) dial(at *instance, token string) *app {
+	a.w.t.Helper()
+	ctx, cancel := context.WithTimeout(a.w.t.Context(), patience)
+	defer cancel()
+	dialer := ws.Dialer{
+		Protocols: []string{protocol.Subprotocol},
+		Header:    ws.HandshakeHeaderHTTP(http.Header{"Authorization": {"Bearer " + token}}),
+	}
+	conn, buffered, _, err := dialer.Dial(ctx, "ws://"+at.program.PublicAddr().String()+"/ws")
+	require.NoError(a.w.t, err)
+	var from io.Reader = conn
+	if buffered != nil {
+		from = buffered // frames that came with the handshake's answer
+	}
+	c := &app{account: a, conn: conn, arrived: make(chan struct{})}
+	c.readers.Go(func() { c.read(from) })
+	a.w.t.Cleanup(c.cut)
+	return c
+}
+
+// cut drops the connection without a word, as a lost network does.
+func (c *app) cut() {
+	c.conn.Close()
+	c.readers.Wait()
+}
+
+// leave closes the socket cleanly.
+func (c *app) leave() {
+	c.write(ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusNormalClosure, "")))
+	c.awaitClose()
+	c.cut()
+}
+
+func (c *app) read(from io.Reader) {
+	for {
+		message, err := wsutil.ReadServerBinary(struct {
+			io.Reader
+			io.Writer
+		}{from, c.conn})
+		if err != nil {
+			code := ws.StatusAbnormalClosure
+			var close wsutil.ClosedError
+			if errors.As(err, &close) {
+				code = close.Code
+			}
+			c.change(func() { c.closed = code })
+			return
+		}
+		frame, err := protocol.ParseFromServer(message)
+		if err != nil {
+			c.change(func() { c.closed = ws.StatusInvalidFramePayloadData })
+			return
+		}
+		c.change(func() { c.inbox = append(c.inbox, frame) })
+	}
+}
+
+func (c *app) change(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f()
+	close(c.arrived)
+	c.arrived = make(chan struct{})
+}
+
+// take removes the first frame that fits, waiting for it. false: it did not come, or the socket closed before.
+func (c *app) take(fits func(protocol.Frame) bool) (protocol.Frame, bool) {
+	deadline := time.After(patience)
+	for {
+		c.mu.Lock()
+		at := slices.IndexFunc(c.inbox, fits)
+		if at >= 0 {
+			frame := c.inbox[at]
+			c.inbox = slices.Delete(c.inbox, at, at+1)
+			c.mu.Unlock()
+			return frame, true
+		}
+		closed, arrived := c.closed, c.arrived
+		c.mu.Unlock()
+		if closed != 0 {
+			return protocol.Frame{}, false
+		}
+		select {
+		case <-arrived:
+		case <-deadline:
+			return protocol.Frame{}, false
+		}
+	}
+}
+
+// message is a pointer to a message of the protocol.
+type message[M any] interface {
+	*M
+	protocol.Message
+}
+
+// await takes the next event of a kind for which every condition holds; others of the kind before it are dropped.
+func await[M any, P message[M]](c *app, conditions ...func(M) bool) M {
+	c.account.w.t.Helper()
+	for {
+		var m M
+		kind := P(&m).Kind()
+		frame, ok := c.take(func(f protocol.Frame) bool { return f.Kind == kind && f.ID == 0 })
+		require.True(c.account.w.t, ok, "no %s came; the socket's close code is %d", kind, c.closeCode())
+		require.NoError(c.account.w.t, P(&m).Decode(frame.Body))
+		if !slices.ContainsFunc(conditions, func(holds func(M) bool) bool { return !holds(m) }) {
+			return m
+		}
+	}
+}
+
+// status is a condition of await: the session's status.
+func status(want protocol.SessionStatus) func(protocol.SessionUpdate) bool {
+	return func(m protocol.SessionUpdate) bool { return m.Session.Status == want }
+}
+
+// request is a message that a client may send.
+type request interface {
+	Append(dst []byte, id uint32) []byte
+}
+
+// do sends a request and gives its ack.
+func (c *app) do(r request) protocol.Ack {
+	c.account.w.t.Helper()
+	frame := c.answer(c.send(r))
+	var failure protocol.Error
+	if frame.Kind == protocol.KindError {
+		require.NoError(c.account.w.t, failure.Decode(frame.Body))
+	}
+	require.Equal(c.account.w.t, protocol.KindAck, frame.Kind, "%+v", failure)
+	var ack protocol.Ack
+	require.NoError(c.account.w.t, ack.Decode(frame.Body))
+	return ack
+}
+
+// fail sends a request that is to be refused, and gives the error.
+func (c *app) fail(r request) protocol.Error {
+	c.account.w.t.Helper()
+	frame := c.answer(c.send(r))
+	require.Equal(c.account.w.t, protocol.KindError, frame.Kind)
+	var failure protocol.Error
+	require.NoError(c.account.w.t, failure.Decode(frame.Body))
+	return failure
+}
+
+// send sends a request and gives its id; tell is for those that want no answer.
+func (c *app) send(r request) uint32 {
+	c.account.w.t.Helper()
+	c.lastID++
+	c.write(ws.NewBinaryFrame(r.Append(nil, c.lastID)))
+	return c.lastID
+}
+
+func (c *app) tell(r request) {
+	c.account.w.t.Helper()
+	c.write(ws.NewBinaryFrame(r.Append(nil, 0)))
+}
+
+// write puts a frame out in one piece: the reader answers pings on the same connection.
+func (c *app) write(frame ws.Frame) {
+	c.account.w.t.Helper()
+	_, err := c.conn.Write(ws.MustCompileFrame(ws.MaskFrameInPlace(frame)))
+	require.NoError(c.account.w.t, err)
+}
+
+func (c *app) answer(id uint32) protocol.Frame {
+	c.account.w.t.Helper()
+	frame, ok := c.take(func(f protocol.Frame) bool { return f.ID == id })
+	require.True(c.account.w.t, ok, "request %d was not answered; the socket's close code is %d", id, c.closeCode())
+	return frame
+}
+
+func (c *app) closeCode() ws.StatusCode {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
+}
+
+// awaitClose waits for the end of the socket and gives its code.
+func (c *app) awaitClose() protocol.CloseCode {
+	c.account.w.t.Helper()
+	c.take(func(protocol.Frame) bool { return false })
+	require.NotZero(c.account.w.t, c.closeCode(), "the socket is still up")
+	return protocol.CloseCode(c.closeCode())
+}
+
+// pending tells whether an event of the kind is there now.
+func (c *app) pending(kind protocol.Kind) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(c.inbox, func(f protocol.Frame) bool { return f.Kind == kind && f.ID == 0 })
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/halobestie/bestie-gateway/cmd/bestie/config"
+	"github.com/halobestie/bestie-gateway/protocol"
+	"github.com/halobestie/bestie-gateway/store/postgres/pgtest"
+	"github.com/halobestie/bestie-gateway/store/valkey/valkeytest"
+)
+
+// The rig of the end-to-end tests: whole instances of the program on real stores, and apps that know nothing but the
+// protocol.
+//
+//	w := newWorld(t)                       a database and a key prefix of its own
+//	a, b := w.instance(), w.instance()     two instances on them, as serve runs them
+//	mitra := a.mitra("Sari").connect()     signed in over REST, a socket on instance a, welcomed
+//	mitra.do(protocol.PresenceSet{…})      a request and its ack; fails the test on an error
+//	offer := await[protocol.Offer](mitra)  the next event of that kind, within patience
+
+// patience is how long a test waits for what must happen. It is long because machines are slow; nothing waits it out when
+// all is well.
+const patience = 15 * time.Second
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	pgtest.Stop()
+	valkeytest.Stop()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// world is what instances share.
+type world struct {
+	t           *testing.T
+	databaseURL string
+	valkeyURL   string
+	prefix      string
+	phones      atomic.Int64
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{t: t, databaseURL: pgtest.URL(t)}
+	w.valkeyURL, w.prefix = valkeytest.New(t)
+	sh := &shell{out: io.Discard, err: io.Discard, environ: []string{"DATABASE_URL=" + w.databaseURL}}
+	require.NoError(t, perform(t.Context(), []string{"seed"}, sh))
+	return w
+}
+
+// exec runs SQL past the program: settings for the test, and deadlines that are moved instead of waited for.
+func (w *world) exec(sql string, args ...any) { pgtest.Exec(w.t, w.databaseURL, sql, args...) }
+
+// instance is one running program.
+type instance struct {
+	w       *world
+	program *program
+	end     context.CancelFunc
+	ended   chan error
+}
+
+// instance starts one; settings are lines like those of the environment. It is drained at the end of the test if not before.
+func (w *world) instance(settings ...string) *instance {
+	w.t.Helper()
+	cfg, err := config.Load[config.Serve](append([]string{
+		"DATABASE_URL=" + w.databaseURL, "DATABASE_MAX_CONNS=6", "VALKEY_URL=" + w.valkeyURL, "VALKEY_KEY_PREFIX=" + w.prefix,
+		"AUTH_JWT_SECRET=" + strings.Repeat("test", 8), "PUBLIC_ADDR=127.0.0.1:0", "INTERNAL_ADDR=127.0.0.1:0",
+		"ALLOW_DEV_PROVIDERS=true", "ENABLE_TEST_ROUTES=true", "DRAIN_SECONDS=0",
+	}, settings...))
+	require.NoError(w.t, err)
+	log := slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	ctx, end := context.WithCancel(context.Background())
+	p, err := newProgram(ctx, cfg, log)
+	require.NoError(w.t, err)
+	i := &instance{w: w, program: p, end: end, ended: make(chan error, 1)}
+	go func() { i.ended <- p.Run(ctx) }()
+	w.t.Cleanup(i.stop)
+	select {
+	case <-p.Started():
+	case err := <-i.ended:
+		i.ended <- err
+		require.FailNow(w.t, "the instance did not start", "%v", err)
+	case <-time.After(patience):
+		require.FailNow(w.t, "the instance does not start")
+	}
+	return i
+}
+
+// stop drains the instance and waits for its end. Once is enough.
+func (i *instance) stop() {
+	i.end()
+	select {
+	case err := <-i.ended:
+		i.ended <- err // for a second call
+		require.NoError(i.w.t, err)
+	case <-time.After(patience):
+		require.FailNow(i.w.t, "the instance does not stop")
+	}
+}
+
+// post sends JSON to a route of the public port, or of the internal one if its path says so, and reads the answer.
+func (i *instance) post(path string, body, answer any) {
+	i.w.t.Helper()
+	host := i.program.PublicAddr()
+	if strings.HasPrefix(path, "/internal/") {
+		host = i.program.InternalAddr()
+	}
+	encoded, err := json.Marshal(body)
+	require.NoError(i.w.t, err)
+	request, err := http.NewRequestWithContext(i.w.t.Context(), http.MethodPost, "http://"+host.String()+path, bytes.NewReader(encoded))
+	require.NoError(i.w.t, err)
+	request.Header.Set("Content-Type", "application/json")
+	i.roundTrip(request, answer)
+}
+
+// get reads JSON with an access token.
+func (i *instance) get(path, token string, answer any) {
+	i.w.t.Helper()
+	request, err := http.NewRequestWithContext(i.w.t.Context(), http.MethodGet, "http://"+i.program.PublicAddr().String()+path, nil)
+	require.NoError(i.w.t, err)
+	request.Header.Set("Authorization", "Bearer "+token)
+	i.roundTrip(request, answer)
+}
+
+func (i *instance) roundTrip(request *http.Request, answer any) {
+	i.w.t.Helper()
+	request.Close = true // no idle connections for the leak check to find
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(i.w.t, err)
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	require.NoError(i.w.t, err)
+	require.Less(i.w.t, response.StatusCode, 300, "%s: %s", request.URL.Path, content)
+	require.NoError(i.w.t, json.Unmarshal(content, answer), "%s", content)
+}
+
+// account is somebody who signed in.
+type account struct {
+	w     *world
+	home  *instance // where it signed in, and connects unless told otherwise
+	token string
+}
+
+// customer signs a new anonymous customer in.
+func (i *instance) customer() *account {
+	i.w.t.Helper()
+	var tokens struct {
+		AccessToken string `json:"access_token"`
+	}
+	i.post("/api/shared/auth/anonymous", struct{}{}, &tokens)
+	return &account{w: i.w, home: i, token: tokens.AccessToken}
+}
+
+// mitra makes a new mitra and signs it in.
+func (i *instance) mitra(name string) *account {
+	i.w.t.Helper()
+	var seeded struct {
+		AccessToken string `json:"access_token"`
+	}
+	phone := fmt.Sprintf("+628119%07d", i.w.phones.Add(1))
+	i.post("/internal/_test/seed-mitra", map[string]string{"phone": phone, "display_name": name}, &seeded)
+	return &account{w: i.w, home: i, token: seeded.AccessToken}
+}
+
+// freePackage is what costs nothing, so that an accept leads straight to an active session.
+func (a *account) freePackage() protocol.UUID {
+	return a.packageWhere(func(price int64) bool { return price == 0 })
+}
+
+// paidPackage is what has to be paid for.
+func (a *account) paidPackage() protocol.UUID {
+	return a.packageWhere(func(price int64) bool { return price > 0 })
+}
+
+func (a *account) packageWhere(fits func(price int64) bool) protocol.UUID {
+	a.w.t.Helper()
+	var list struct {
+		Items []struct {
+			ID    string `json:"id"`
+			Price int64  `json:"price"`
+		} `json:"items"`
+	}
+	a.home.get("/api/client/packages", a.token, &list)
+	for _, item := range list.Items {
+		if fits(item.Price) {
+			id, err := protocol.ParseUUID(item.ID)
+			require.NoError(a.w.t, err)
+			return id
+		}
+	}
+	require.FailNow(a.w.t, "no such package on sale")
+	return protocol.UUID{}
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/halobestie/bestie-gateway/cmd/bestie/config"
+	"github.com/halobestie/bestie-gateway/core"
+	"github.com/halobestie/bestie-gateway/core/auth"
+	"github.com/halobestie/bestie-gateway/core/auth/otplog"
+	"github.com/halobestie/bestie-gateway/core/chat"
+	"github.com/halobestie/bestie-gateway/core/pairing"
+	"github.com/halobestie/bestie-gateway/core/presence"
+	"github.com/halobestie/bestie-gateway/core/push"
+	"github.com/halobestie/bestie-gateway/gateway"
+	"github.com/halobestie/bestie-gateway/gateway/socket"
+	"github.com/halobestie/bestie-gateway/store/postgres"
+	"github.com/halobestie/bestie-gateway/store/valkey"
+)
+
+// newProgram builds an instance from the ground up and starts nothing. The stores need not answer yet; an error is a setting
+// that cannot be used. A program that is not Run must be closed.
+func newProgram(ctx context.Context, cfg config.Serve, log *slog.Logger) (*program, error) {
+	p := &program{cfg: cfg, log: log, started: make(chan struct{})}
+
+	// The stores.
+	var err error
+	p.db, err = postgres.Open(ctx, string(cfg.DatabaseURL), postgres.Options{MaxConns: cfg.DatabaseMaxConns, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	if p.valkey, err = valkey.Open(string(cfg.ValkeyURL), cfg.ValkeyPrefix, log); err != nil {
+		p.db.Close()
+		return nil, err
+	}
+	clock := core.Clock(p.valkey.Now)
+
+	// The rooms.
+	if p.auth, err = newAuth(cfg.Tokens, cfg.Providers, p.db, core.SystemClock, log); err != nil {
+		p.close()
+		return nil, err
+	}
+	p.presence = newPresence(cfg.Presence, p.db, p.valkey, clock, log)
+	p.gateway = gateway.New(gatewayConfig(cfg.Sockets), p.auth, clock, log)
+	search := p.db.Pairing()
+	p.pairing = pairing.NewService(search, search, search, p.presence, p.gateway, p.db.Settings().Current, log)
+	talk := p.db.Chat()
+	p.chat = chat.NewService(talk, talk, p.pairing, log)
+	p.push = push.NewService(p.db.Devices())
+	p.db.OnCommit(func(_ []core.Event, mitras []core.MitraID) { p.presence.Touch(mitras) })
+
+	// What faces the world.
+	p.buildHTTP()
+	return p, nil
+}
+
+func newAuth(tokens config.Tokens, providers config.Providers, db *postgres.DB, clock core.Clock, log *slog.Logger) (*auth.Service, error) {
+	accounts := db.Accounts()
+	deps := auth.Deps{
+		Accounts: accounts, Sessions: accounts, Codes: accounts, Sender: otplog.New(log),
+		Settings: db.Settings().Current, Clock: clock, Log: log,
+	}
+	if providers.TestRoutes {
+		deps.Tests = accounts
+	}
+	return auth.New(auth.Config{
+		Secret:         []byte(tokens.JWTSecret),
+		PreviousSecret: []byte(tokens.JWTSecretPrevious),
+		AccessTTL:      config.Seconds(tokens.AccessTTL),
+		RefreshTTL:     config.Days(tokens.RefreshTTL),
+	}, deps)
+}
+
+func newPresence(c config.Presence, db *postgres.DB, mirror *valkey.Client, clock core.Clock, log *slog.Logger) *presence.Service {
+	cfg := presence.Config{
+		Stale:          config.Seconds(c.StaleSeconds),
+		Grace:          config.Seconds(c.GraceSeconds),
+		Flush:          config.Millis(c.FlushMillis),
+		OfflineSweep:   config.Seconds(c.AutoOfflineSeconds),
+		HeartbeatSweep: config.Seconds(c.MirrorSeconds),
+		MirrorSweep:    config.Seconds(c.ReseedSeconds),
+	}
+	truth := db.Presence()
+	return presence.NewService(cfg, truth, truth, truth, mirror.Mirror(cfg.Stale, cfg.Grace), clock, log)
+}
+
+func gatewayConfig(c config.Sockets) gateway.Config {
+	return gateway.Config{
+		Socket: socket.Config{
+			MaxMessageBytes:    c.MaxMessageBytes,
+			OutboundQueueBytes: c.OutboundBytes,
+			FramesPerSecond:    c.FramesPerSecond,
+			AcceptsPerSecond:   c.AcceptsPerSecond,
+			MaxConnections:     c.MaxConnections,
+			HandshakeTimeout:   config.Seconds(c.HandshakeTimeout),
+			IdleTimeout:        config.Seconds(c.IdleTimeout),
+			MaxAge:             config.Seconds(c.MaxAge),
+			AllowedOrigins:     c.AllowedOrigins,
+		},
+		// Zero would mean the default; at once is meant.
+		Drain: max(config.Seconds(c.DrainSeconds), time.Millisecond),
+	}
+}
+
+// rooms are what the gateway's requests are carried out by.
+func (p *program) rooms(bus *valkey.Bus) gateway.Rooms {
+	return gateway.Rooms{
+		Presence: p.presence, Pairing: p.pairing, Chat: p.chat, Devices: p.push,
+		Outbox: p.db.Outbox(), Bus: bus, HTTP: p.public,
+	}
+}
