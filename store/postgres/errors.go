@@ -16,8 +16,6 @@ import (
 
 // SQLSTATE codes and classes that we act on.
 const (
-	uniqueViolation      = "23505"
-	checkViolation       = "23514"
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
 	readOnly             = "25006" // a standby, or a primary that was demoted
@@ -78,10 +76,10 @@ func sqlState(err error) string {
 	return ""
 }
 
-// violates tells whether err is the violation of the named unique index or constraint.
+// violates tells whether err is the violation of the named unique index, foreign key or check.
 func violates(err error, constraint string) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.ConstraintName == constraint && (pg.Code == uniqueViolation || pg.Code == checkViolation)
+	return errors.As(err, &pg) && pg.ConstraintName == constraint
 }
 
 // missing tells whether a query for one row found none.
