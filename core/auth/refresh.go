@@ -56,6 +56,13 @@ const (
 	ancestor // older than that
 )
 
+// flight is a refresh under way. Whoever presents the same token meanwhile waits for it and gets what it gets.
+type flight struct {
+	done   chan struct{} // closed when tokens and err are set
+	tokens Tokens
+	err    error
+}
+
 // Refresh gives the successor of a refresh token and a new access token. UNAUTHENTICATED for what is no refresh token,
 // SESSION_REVOKED when the auth session is over, also because this very call was taken for theft, ACCOUNT_INACTIVE, OVERLOADED, UNAVAILABLE.
 func (s *Service) Refresh(ctx context.Context, token string, from Device) (Tokens, error) {
@@ -63,6 +70,45 @@ func (s *Service) Refresh(ctx context.Context, token string, from Device) (Token
 	if !ok {
 		return Tokens{}, errNotARefreshToken()
 	}
+	mine, leads := s.board(token)
+	if leads {
+		defer s.land(token, mine)
+		mine.err = errElsewhere() // what the others get should refresh panic
+		// A client that has gone does not end it: others may wait, and it may come back for the successor.
+		mine.tokens, mine.err = s.refresh(context.WithoutCancel(ctx), id, secret, from)
+		return mine.tokens, mine.err
+	}
+	select {
+	case <-mine.done:
+		s.stats.replays.Add(1)
+		return mine.tokens, mine.err
+	case <-ctx.Done():
+		return Tokens{}, core.Wrap(core.Unavailable, ctx.Err())
+	}
+}
+
+func (s *Service) board(token string) (f *flight, leads bool) {
+	key := tokenKey(token)
+	s.flying.Lock()
+	defer s.flying.Unlock()
+	if f, underway := s.flights[key]; underway {
+		return f, false
+	}
+	f = &flight{done: make(chan struct{})}
+	s.flights[key] = f
+	return f, true
+}
+
+func (s *Service) land(token string, f *flight) {
+	key := tokenKey(token)
+	s.flying.Lock()
+	defer s.flying.Unlock()
+	delete(s.flights, key)
+	close(f.done)
+}
+
+// refresh judges a presented secret by its place in the family as the row tells it now.
+func (s *Service) refresh(ctx context.Context, id core.AuthSessionID, secret string, from Device) (Tokens, error) {
 	for range maxRotations {
 		row, at, err := s.locate(ctx, id, secret)
 		switch {
@@ -150,10 +196,13 @@ func (s *Service) locate(ctx context.Context, id core.AuthSessionID, secret stri
 	if err != nil {
 		return Session{}, stranger, err
 	}
-	if s.isGeneration(row, row.Generation-1, secret) {
+	switch {
+	case s.isGeneration(row, row.Generation, secret):
+		return row, newest, nil
+	case s.isGeneration(row, row.Generation-1, secret):
 		return row, parent, nil
 	}
-	// The hash decides, not the derivation: it also knows secrets whose key is gone.
+	// The hash also knows a newest secret whose key is gone, or not here yet.
 	same, err := s.matches(ctx, row.Hash, secret)
 	if err != nil {
 		return Session{}, stranger, err

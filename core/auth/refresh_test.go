@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"context"
 	"strings"
 	"sync"
 	"testing"
@@ -83,13 +84,14 @@ func sessionOf(t require.TestingT, tokens auth.Tokens) core.AuthSessionID {
 func TestRefresh_OneHundredAtOnceGetOneSuccessor(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
+	instances := []*auth.Service{b.Service, b.with(t, auth.Config{Secret: secretA})}
 	first := b.signedIn(t)
 	answers := make([]auth.Tokens, 100)
 	var all sync.WaitGroup
 	for i := range answers {
 		all.Go(func() {
 			var err error
-			answers[i], err = b.Refresh(t.Context(), first.Refresh, auth.Device{})
+			answers[i], err = instances[i%2].Refresh(t.Context(), first.Refresh, auth.Device{})
 			require.NoError(t, err)
 		})
 	}
@@ -97,8 +99,32 @@ func TestRefresh_OneHundredAtOnceGetOneSuccessor(t *testing.T) {
 	for _, answer := range answers {
 		require.Equal(t, answers[0].Refresh, answer.Refresh)
 	}
-	require.EqualValues(t, 1, b.Stats().Refreshes)
+	require.EqualValues(t, 1, instances[0].Stats().Refreshes+instances[1].Stats().Refreshes)
 	require.EqualValues(t, 1, b.store.rows[sessionOf(t, first)].Generation)
+}
+
+func TestRefresh_AClientThatLeavesSpoilsItForNobody(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	first := b.signedIn(t)
+	reached, goOn := make(chan struct{}), make(chan struct{})
+	b.store.raced = func() { close(reached); <-goOn }
+	leaver, leave := context.WithCancel(t.Context())
+	answers := make(chan auth.Tokens, 1)
+	go func() {
+		tokens, err := b.Refresh(leaver, first.Refresh, auth.Device{})
+		require.NoError(t, err)
+		answers <- tokens
+	}()
+	<-reached
+	_, err := b.Refresh(b.ended(), first.Refresh, auth.Device{})
+	requireCode(t, core.Unavailable, err) // waited for the other one, in vain
+	leave()
+	close(goOn)
+	second := <-answers
+	again, err := b.Refresh(t.Context(), first.Refresh, auth.Device{})
+	require.NoError(t, err)
+	require.Equal(t, second.Refresh, again.Refresh)
 }
 
 func TestRefresh_ARaceWithLogoutIsLost(t *testing.T) {

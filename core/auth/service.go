@@ -21,7 +21,7 @@ const (
 	defaultAccess  = time.Hour
 	defaultRefresh = 30 * 24 * time.Hour
 	defaultKnown   = 16 << 10
-	hashPatience   = 2 * time.Second
+	hashPatience   = 5 * time.Second
 )
 
 // Config is what the environment decides. Zero values are the defaults, but for Secret.
@@ -84,6 +84,9 @@ type Service struct {
 	hashing    chan struct{} // a place for each bcrypt at work
 	outgoing   chan delivery
 
+	flying  sync.Mutex
+	flights map[[16]byte]*flight // refreshes under way by the hash of their token; guarded by flying
+
 	stats struct {
 		verifiedKnown, verifiedNew, refused, signIns, refreshes, replays, thefts,
 		codesSent, codesFailed, codesRight, codesWrong, denyLoadsFailed atomic.Uint64
@@ -127,6 +130,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 		denied:     newDenyList(access + denySlack),
 		hashing:    make(chan struct{}, orDefault(cfg.Hashers, max(1, runtime.GOMAXPROCS(0)/2))),
 		outgoing:   make(chan delivery, outgoingCodes),
+		flights:    make(map[[16]byte]*flight),
 	}, nil
 }
 
