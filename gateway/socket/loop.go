@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"runtime/debug"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/gobwas/ws"
 	"golang.org/x/sys/unix"
 
+	"github.com/halobestie/bestie-gateway/core"
 	"github.com/halobestie/bestie-gateway/gateway/epoll"
 )
 
@@ -158,7 +160,11 @@ func (l *loop) recovered(c *Conn) {
 	}
 	l.stats.panics.Add(1)
 	l.server.log.Error("socket: handler panicked", "panic", reason, "stack", string(debug.Stack()))
-	if c != nil && c.phase != phaseGone {
+	switch {
+	case c == nil || c.phase == phaseGone:
+	case c.phase == phaseHead:
+		c.refuse(&refusal{status: http.StatusInternalServerError, code: string(core.Internal), message: "internal error"}, 0)
+	default:
 		c.fail(codeInternal, "internal error")
 	}
 }
@@ -228,7 +234,7 @@ func (l *loop) outOfFiles() {
 	l.stats.outOfFiles.Add(1)
 	l.release()
 	if fd, _, err := accept(l.listener); err == nil {
-		full := refusal{status: 503, code: "OVERLOADED", message: "no new sockets here now"}
+		full := refusal{status: http.StatusServiceUnavailable, code: string(core.Overloaded), message: "no new sockets here now"}
 		unix.Write(fd, full.response(fullRetry))
 		unix.Close(fd)
 	}
