@@ -1,0 +1,224 @@
+package valkey_test
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/halobestie/bestie-gateway/core"
+	"github.com/halobestie/bestie-gateway/core/presence"
+	"github.com/halobestie/bestie-gateway/store/valkey"
+	"github.com/halobestie/bestie-gateway/store/valkey/valkeytest"
+)
+
+func TestLease(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	other := open(t, r.url, r.prefix)
+	hold := func(c *valkey.Client, ttl time.Duration) bool {
+		ours, err := c.Lease(t.Context(), "sweep", ttl)
+		require.NoError(t, err)
+		return ours
+	}
+	require.True(t, hold(r.client, time.Minute))
+	require.False(t, hold(other, time.Minute))
+	require.True(t, hold(r.client, time.Millisecond), "renewed")
+	require.Eventually(t, func() bool { return hold(other, time.Minute) }, time.Second, time.Millisecond)
+}
+
+func TestSeedLease(t *testing.T) {
+	t.Parallel()
+
+	t.Run("OneAtATime", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t)
+		token, err := r.mirror.BeginSeed(t.Context(), time.Minute)
+		require.NoError(t, err)
+		require.NotEmpty(t, token)
+		second, err := r.mirror.BeginSeed(t.Context(), time.Minute)
+		require.NoError(t, err)
+		require.Empty(t, second)
+	})
+
+	t.Run("EmptiedMeanwhile", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t)
+		token, err := r.mirror.BeginSeed(t.Context(), time.Minute)
+		require.NoError(t, err)
+		r.do("DEL", "lease:seed")
+		kept, err := r.mirror.KeepSeed(t.Context(), token, time.Minute)
+		require.NoError(t, err)
+		require.False(t, kept)
+		done, err := r.mirror.FinishSeed(t.Context(), token)
+		require.NoError(t, err)
+		require.False(t, done)
+		pulse, err := r.mirror.Pulse(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, pulse.Epoch)
+	})
+
+	t.Run("NewEpochEachTime", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t)
+		r.seed()
+		first, err := r.mirror.Pulse(t.Context())
+		require.NoError(t, err)
+		r.seed()
+		second, err := r.mirror.Pulse(t.Context())
+		require.NoError(t, err)
+		require.NotEmpty(t, first.Epoch)
+		require.NotEqual(t, first.Epoch, second.Epoch)
+	})
+}
+
+func TestOnline(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	want := make(map[core.MitraID]time.Time)
+	for i := range 700 {
+		m := online(1)
+		r.write(m)
+		if i%2 == 0 {
+			at := ms(r.client.Now())
+			r.beat(m.ID, at)
+			want[m.ID] = at.UTC()
+		} else {
+			want[m.ID] = time.Time{}
+		}
+	}
+	r.do("SADD", "mitras:online", "nobody")
+	got := make(map[core.MitraID]time.Time)
+	for cursor, more := uint64(0), true; more; more = cursor != 0 {
+		beats, next, err := r.mirror.Online(t.Context(), cursor)
+		require.NoError(t, err)
+		for _, beat := range beats {
+			got[beat.MitraID] = beat.At
+		}
+		cursor = next
+	}
+	require.Equal(t, want, got)
+}
+
+func TestStrangers(t *testing.T) {
+	t.Parallel()
+	r, known, unknown := newRig(t), online(1), online(1)
+	for _, m := range []presence.Mitra{known, unknown} {
+		r.beat(m.ID, r.client.Now())
+		r.up(m.ID, 1)
+		r.write(m)
+	}
+	r.do("SADD", "mitras:deactivated", "not an id", "*")
+	removed, err := r.mirror.Strangers(t.Context(), func(_ context.Context, ids []core.MitraID) ([]core.MitraID, error) {
+		var out []core.MitraID
+		for _, id := range ids {
+			if id != known.ID {
+				out = append(out, id)
+			}
+		}
+		return out, nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, 7, removed, "unknown in five collections, and two texts")
+	r.seed()
+	require.Equal(t, 1, r.count())
+	require.EqualValues(t, 0, r.do("SCARD", "mitras:deactivated"))
+}
+
+func TestBreaker(t *testing.T) {
+	t.Parallel()
+
+	t.Run("Frozen", func(t *testing.T) {
+		t.Parallel()
+		server := valkeytest.Private(t)
+		client := open(t, server.URL(), "")
+		_, err := client.Pulse(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, server.Pause())
+		for range 3 {
+			require.True(t, client.Up())
+			began := time.Now()
+			_, err := client.Lease(t.Context(), "x", time.Second)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.Less(t, time.Since(began), valkey.CallTimeout+200*time.Millisecond)
+		}
+		require.False(t, client.Up())
+		_, err = client.Lease(t.Context(), "x", time.Second)
+		require.ErrorIs(t, err, presence.ErrDown)
+		_, err = client.Pulse(t.Context())
+		require.Error(t, err)
+
+		require.NoError(t, server.Resume())
+		require.Eventually(t, func() bool { _, err := client.Pulse(context.Background()); return err == nil }, 5*time.Second, 10*time.Millisecond)
+		require.True(t, client.Up())
+		_, err = client.Lease(t.Context(), "x", time.Second)
+		require.NoError(t, err)
+	})
+
+	t.Run("KilledAndBack", func(t *testing.T) {
+		t.Parallel()
+		server := valkeytest.Private(t)
+		client := open(t, server.URL(), "")
+		require.NoError(t, server.Kill())
+		for client.Up() {
+			_, err := client.Lease(t.Context(), "x", time.Second)
+			require.Error(t, err)
+		}
+		require.NoError(t, server.Start(t.Context()))
+		require.Eventually(t, func() bool { _, err := client.Pulse(context.Background()); return err == nil }, 5*time.Second, 10*time.Millisecond)
+		require.True(t, client.Up())
+	})
+
+	t.Run("DownAtStart", func(t *testing.T) {
+		t.Parallel()
+		server := valkeytest.Private(t)
+		require.NoError(t, server.Kill())
+		client := open(t, server.URL(), "")
+		require.False(t, client.Up())
+		_, err := client.Lease(t.Context(), "x", time.Second)
+		require.ErrorIs(t, err, presence.ErrDown)
+		_, err = client.Pulse(t.Context())
+		require.Error(t, err)
+		require.NoError(t, server.Start(t.Context()))
+		require.Eventually(t, func() bool { _, err := client.Pulse(context.Background()); return err == nil }, 5*time.Second, 10*time.Millisecond)
+		require.True(t, client.Up())
+	})
+
+	t.Run("CallersWhoGiveUpDoNotOpenIt", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range 5 {
+			_, err := r.client.Lease(ctx, "x", time.Second)
+			require.Error(t, err)
+		}
+		require.True(t, r.client.Up())
+	})
+}
+
+func TestOpen(t *testing.T) {
+	t.Parallel()
+	_, err := valkey.Open("http://user:secret@host", "", slog.New(slog.DiscardHandler))
+	require.Error(t, err)
+	require.NotContains(t, err.Error(), "secret")
+}
+
+func TestInstances(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	since := ms(time.Now())
+	require.NoError(t, r.client.ReportInstance(t.Context(), valkey.Instance{Address: "a:1", Version: "v", Mitras: 2, Customers: 3, Since: since}))
+	other := open(t, r.url, r.prefix)
+	require.NoError(t, other.ReportInstance(t.Context(), valkey.Instance{Address: "b:1", Since: since}))
+	list, err := r.client.Instances(t.Context())
+	require.NoError(t, err)
+	require.Len(t, list, 2)
+	first := list[0]
+	require.NotEmpty(t, first.ID)
+	first.ID = ""
+	require.Equal(t, valkey.Instance{Address: "a:1", Version: "v", Mitras: 2, Customers: 3, Since: since}, first)
+	require.InDelta(t, valkey.InstanceTTL.Milliseconds(), r.do("PTTL", "instance:"+list[0].ID), 2000)
+}
