@@ -117,8 +117,8 @@ func (s *Server) readOutbox(ctx context.Context) {
 	ticker := time.NewTicker(s.cfg.OutboxPoll)
 	defer ticker.Stop()
 	outage := core.Outage{Log: s.log, What: "reading the outbox"}
-	away := false      // events may have been missed
-	from := time.Now() // what was committed before it has been seen
+	away := false                                   // events may have been missed
+	from := time.Now().Add(overlap - firstLookBack) // what was committed before it has been seen
 	for {
 		select {
 		case <-ctx.Done():
