@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/halobestie/bestie-gateway/core"
@@ -11,7 +12,9 @@ const (
 	offlineLease   = "auto-offline"
 	heartbeatLease = "heartbeat-mirror"
 	// sightGood is how long what was read of heartbeats may be acted on: a process that was stopped in between must not.
-	sightGood = 2 * time.Second
+	sightGood = 10 * time.Second
+	// offlineChunk is how many mitras one statement takes offline.
+	offlineChunk = 1000
 )
 
 // runOfflineSweep sets online mitras offline who are silent in Valkey and in Postgres.
@@ -49,24 +52,32 @@ func (s *Service) every(ctx context.Context, interval time.Duration, lease strin
 	}
 }
 
-// sweepOffline never guesses: any error ends it, and it does not begin, nor go on, while something happened lately that
-// makes heartbeats look old. Postgres has the last word, in the statement that changes the mode.
+// sweepOffline never guesses: it looks at everybody first, any error ends it whole, and it does nothing while something happened
+// lately that makes heartbeats look old. Postgres has the last word, in the statement that changes the mode.
 func (s *Service) sweepOffline(ctx context.Context) error {
+	if !s.calm.holds() {
+		s.counters.sweepsSkipped.Add(1)
+		return nil
+	}
+	sight, cancel := context.WithTimeout(ctx, sightGood)
+	defer cancel()
+	var silent []core.MitraID
 	for cursor, more := uint64(0), true; more; more = cursor != 0 {
+		beats, next, err := s.mirror.Online(sight, cursor)
+		if err != nil {
+			return err
+		}
+		silent = append(silent, s.silent(beats)...)
+		cursor = next
+	}
+	for ids := range slices.Chunk(silent, offlineChunk) {
 		if !s.calm.holds() {
 			s.counters.sweepsSkipped.Add(1)
 			return nil
 		}
-		sight, cancel := context.WithTimeout(ctx, sightGood)
-		beats, next, err := s.mirror.Online(sight, cursor)
-		if err == nil {
-			err = s.takeOffline(sight, s.silent(beats))
-		}
-		cancel()
-		if err != nil {
+		if err := s.takeOffline(sight, ids); err != nil {
 			return err
 		}
-		cursor = next
 	}
 	return nil
 }
@@ -84,9 +95,6 @@ func (s *Service) silent(beats []Heartbeat) []core.MitraID {
 }
 
 func (s *Service) takeOffline(ctx context.Context, ids []core.MitraID) error {
-	if len(ids) == 0 || !s.calm.holds() {
-		return nil
-	}
 	taken, err := s.beats.TakeOffline(ctx, ids, s.cfg.Stale)
 	if err != nil {
 		return err
