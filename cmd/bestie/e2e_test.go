@@ -132,7 +132,7 @@ func TestSession_ExpiresAtItsDeadline(t *testing.T) {
 	a, b := w.instance(), w.instance()
 	mitra, phone, session := w.talking(a, b)
 
-	w.exec(`update chat_sessions set ends_at = now() + interval '30 seconds' where id = $1`, session.SessionID.String())
+	w.exec(`update chat_sessions set warn_at = now(), ends_at = now() + interval '30 seconds' where id = $1`, session.SessionID.String())
 	await(phone, func(m protocol.SessionUpdate) bool { return m.Session.EndingSoon })
 	await(mitra, func(m protocol.SessionUpdate) bool { return m.Session.EndingSoon })
 

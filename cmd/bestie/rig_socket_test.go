@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
-	"github.com/gobwas/ws/wsutil"
 	"github.com/stretchr/testify/require"
 
 	"github.com/halobestie/bestie-gateway/protocol"
@@ -76,27 +74,30 @@ func (c *app) leave() {
 	c.cut()
 }
 
+// read takes in whole frames (the gateway never fragments) until the socket closes, answering pings and the close.
 func (c *app) read(from io.Reader) {
 	for {
-		message, err := wsutil.ReadServerBinary(struct {
-			io.Reader
-			io.Writer
-		}{from, c.conn})
+		frame, err := ws.ReadFrame(from)
 		if err != nil {
-			code := ws.StatusAbnormalClosure
-			var close wsutil.ClosedError
-			if errors.As(err, &close) {
-				code = close.Code
-			}
+			c.change(func() { c.closed = ws.StatusAbnormalClosure })
+			return
+		}
+		switch frame.Header.OpCode {
+		case ws.OpPing:
+			_, _ = c.conn.Write(ws.MustCompileFrame(ws.MaskFrame(ws.NewPongFrame(frame.Payload))))
+		case ws.OpClose:
+			_, _ = c.conn.Write(ws.MustCompileFrame(ws.MaskFrame(ws.NewCloseFrame(frame.Payload))))
+			code, _ := ws.ParseCloseFrameData(frame.Payload)
 			c.change(func() { c.closed = code })
 			return
+		case ws.OpBinary:
+			message, err := protocol.ParseFromServer(frame.Payload)
+			if err != nil {
+				c.change(func() { c.closed = ws.StatusInvalidFramePayloadData })
+				return
+			}
+			c.change(func() { c.inbox = append(c.inbox, message) })
 		}
-		frame, err := protocol.ParseFromServer(message)
-		if err != nil {
-			c.change(func() { c.closed = ws.StatusInvalidFramePayloadData })
-			return
-		}
-		c.change(func() { c.inbox = append(c.inbox, frame) })
 	}
 }
 

@@ -85,15 +85,28 @@ func seed(ctx context.Context, db *postgres.DB, o config.Operator, sh *shell) er
 		fmt.Fprintln(sh.err, "no operator: ADMIN_EMAIL is not set")
 		return nil
 	}
-	hash, err := auth.HashPassword(string(o.AdminPassword))
+	made, err := seedOperator(ctx, rows, o)
 	if err != nil {
-		return config.Mistakes{"ADMIN_PASSWORD is refused: " + err.Error()}
-	}
-	if err := rows.Operator(ctx, o.AdminEmail, hash); err != nil {
 		return err
 	}
-	fmt.Fprintf(sh.err, "the operator %s is there\n", o.AdminEmail)
+	if made {
+		fmt.Fprintf(sh.err, "the operator %s was made\n", o.AdminEmail)
+	} else {
+		fmt.Fprintf(sh.err, "the operator %s is there; it keeps its password\n", o.AdminEmail)
+	}
 	return nil
+}
+
+// seedOperator makes the operator unless the address is taken.
+func seedOperator(ctx context.Context, rows *postgres.Seed, o config.Operator) (made bool, err error) {
+	if has, err := rows.HasOperator(ctx, o.AdminEmail); has || err != nil {
+		return false, err
+	}
+	hash, err := auth.HashPassword(string(o.AdminPassword))
+	if err != nil {
+		return false, config.Mistakes{"ADMIN_PASSWORD is refused: " + err.Error()}
+	}
+	return true, rows.Operator(ctx, o.AdminEmail, hash)
 }
 
 // openDatabase gives a database that answers and has the schema.

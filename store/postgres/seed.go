@@ -44,6 +44,14 @@ func (s *Seed) Operator(ctx context.Context, email, passwordHash string) error {
 		on conflict (email) do nothing`, core.NewID[core.OperatorID](), email, passwordHash)
 }
 
+// HasOperator tells whether the address is taken, so that no password is hashed for nothing.
+func (s *Seed) HasOperator(ctx context.Context, email string) (has bool, err error) {
+	err = s.db.within(ctx, "look for operator", func(ctx context.Context) error {
+		return s.db.pool.QueryRow(ctx, `select exists (select from control_center_users where email = lower($1))`, email).Scan(&has)
+	})
+	return has, err
+}
+
 // Mitra makes a mitra for demonstrations, unless the phone number (E.164) is taken.
 func (s *Seed) Mitra(ctx context.Context, phone, displayName string) error {
 	return s.exec(ctx, "seed mitra", `

@@ -73,11 +73,16 @@ func Unknown(environ []string) Mistakes {
 	return mistakes
 }
 
-// nearest is the known name that takes the fewest edits to reach, or "" if that is more than a third of the name.
+// nearest is the known name that takes the fewest edits to reach, or "" if that is more than a third of the name. A name that
+// was cut short is near to all that begin with it.
 func nearest(name string, known []string) string {
 	best, fewest := "", len(name)/3+1
 	for _, k := range known {
-		if d := distance(name, k); d < fewest {
+		d := distance(name, k)
+		if strings.HasPrefix(k, name) {
+			d = min(d, len(name)/3)
+		}
+		if d < fewest {
 			best, fewest = k, d
 		}
 	}
