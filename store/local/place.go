@@ -74,9 +74,12 @@ func (p *place) choose(ctx context.Context, o Options, name string) (release fun
 	if err != nil {
 		return nil, err
 	}
-	run := filepath.Join(cache, "run")
-	if err := ownFolder(run, p.as); err != nil {
-		return nil, err
+	run := memoryFolder()
+	if run == "" || ownFolder(run, p.as) != nil {
+		run = filepath.Join(cache, "run")
+		if err := ownFolder(run, p.as); err != nil {
+			return nil, err
+		}
 	}
 	lock, err := waitLock(ctx, filepath.Join(cache, "run.lock"), nil)
 	if err != nil {
