@@ -265,7 +265,7 @@ func TestRefresh_Family(t *testing.T) {
 			back:   rapid.SampledFrom([]int{0, 0, 0, 1, 1, 2, 3}).Draw(t, "generations back"),
 			logout: rapid.IntRange(0, 20).Draw(t, "log out") == 20,
 		}
-	}), 1, 12)
+	}), 1, 8)
 	rapid.Check(t, func(rt *rapid.T) {
 		b := setup(t)
 		family := []auth.Tokens{b.signedIn(rt)}
