@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/halobestie/bestie-gateway/cmd/bestie/config"
@@ -164,18 +165,28 @@ func (s *devStores) stop() {
 
 // addressesAreFree tries both addresses before anything is fetched or started, so that the answer comes at once.
 func addressesAreFree(c config.Listen) error {
-	for name, addr := range map[string]string{"PUBLIC_ADDR": c.PublicAddr, "INTERNAL_ADDR": c.InternalAddr} {
+	try := func(name, addr string) error {
 		l, err := net.Listen("tcp", addr)
 		if err != nil {
 			return listenError(name, addr, err)
 		}
-		l.Close()
+		return l.Close()
 	}
-	return nil
+	return errors.Join(try("PUBLIC_ADDR", c.PublicAddr), try("INTERNAL_ADDR", c.InternalAddr))
 }
 
 // listenError says what to do about an address that cannot be bound.
 func listenError(name, addr string, err error) error {
-	return fmt.Errorf("cannot listen on %s: %w; if another program has it (another bestie?), set %s to a free address, "+
-		"for example %s=127.0.0.1:4000", addr, err, name, name)
+	return fmt.Errorf("cannot listen: %w; if another program has the address (another bestie?), set %s to a free one, for example %s=%s",
+		err, name, name, another(addr))
+}
+
+// another is an address like this one with a port that is easily recognised: 3000 becomes 4000.
+func another(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	number, notNumber := strconv.Atoi(port)
+	if err != nil || notNumber != nil || number+1000 > 65535 {
+		return "127.0.0.1:4000"
+	}
+	return net.JoinHostPort(host, strconv.Itoa(number+1000))
 }

@@ -140,7 +140,28 @@ func (p *program) start(ctx context.Context, running *parts) error {
 	}
 	running.start("internal listener", p.serveInternal)
 	running.start("gateway", p.gateway.Run)
+	running.start("instance report", p.report)
 	return nil
+}
+
+// report lists this instance in Valkey while it runs, for operators to look at. A report that fails is no harm: the
+// client counts it.
+func (p *program) report(ctx context.Context) error {
+	since := p.valkey.Now()
+	every := time.NewTicker(valkey.InstanceTTL / 3)
+	defer every.Stop()
+	for {
+		stats := p.gateway.Stats()
+		_ = p.valkey.ReportInstance(ctx, valkey.Instance{
+			Address: p.PublicAddr().String(), Version: buildVersion(), Since: since,
+			Mitras: int(stats.Connections - stats.Customers), Customers: int(stats.Customers),
+		})
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-every.C:
+		}
+	}
 }
 
 // serveInternal answers on the internal listener until ctx ends, also while the instance drains.

@@ -47,13 +47,13 @@ set, the bestie dev that is running here is used and nothing needs to be set.`,
 }
 
 func printTokens(ctx context.Context, sh *shell, user core.UserType, count int, devDir string) error {
-	environ := sh.environ
+	environ, origin := sh.environ, "DATABASE_URL"
 	if !isSet(environ, "DATABASE_URL") {
 		dev, err := runningDev(devDir)
 		if err != nil {
 			return err
 		}
-		environ = append(environ, dev...)
+		environ, origin = append(environ, dev...), "the bestie dev in "+devDir
 	}
 	cfg, err := config.Load[tokenSettings](environ)
 	if err != nil {
@@ -64,7 +64,7 @@ func printTokens(ctx context.Context, sh *shell, user core.UserType, count int, 
 	}
 	db, err := openDatabase(ctx, cfg.Database, cfg.Log, sh)
 	if err != nil {
-		return err
+		return fmt.Errorf("the database of %s: %w", origin, err)
 	}
 	defer db.Close()
 	accounts, err := newAuth(cfg.Tokens, cfg.Providers, db, core.SystemClock, slog.New(slog.DiscardHandler))
