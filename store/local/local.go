@@ -72,7 +72,7 @@ func findPostgres(ctx context.Context, p *place, o Options) (binaries, error) {
 	if len(found) > 0 {
 		return found[0], nil
 	}
-	d, err := findDebian(ctx)
+	d, err := findDebian()
 	if err != nil {
 		return binaries{}, err
 	}
@@ -119,7 +119,7 @@ func findValkey(ctx context.Context, p *place, o Options) (program, error) {
 	if found, ok := machine().program(p.as, "valkey-server"); ok {
 		return found, nil
 	}
-	d, err := findDebian(ctx)
+	d, err := findDebian()
 	if err == nil {
 		var fetched program
 		if fetched, err = d.valkey(ctx, p.as, o); err == nil {

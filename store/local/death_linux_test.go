@@ -1,0 +1,57 @@
+package local
+
+import (
+	"bufio"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// patience bounds what takes milliseconds when all is well, and a fetch of packages when it is the first time.
+const patience = 3 * time.Minute
+
+// A parent that is killed with kill -9 takes its servers with it, and leaves folders that the next test run removes.
+func TestParentKilled(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+
+	parent := exec.CommandContext(ctx, os.Args[0])
+	parent.Env = append(os.Environ(), runForever+"=1")
+	stdin, err := parent.StdinPipe()
+	require.NoError(t, err)
+	defer stdin.Close()
+	out, err := parent.StdoutPipe()
+	require.NoError(t, err)
+	parent.Stderr = os.Stderr
+	require.NoError(t, parent.Start())
+
+	var dirs []string
+	for lines := bufio.NewScanner(out); len(dirs) < 2 && lines.Scan(); {
+		dirs = append(dirs, lines.Text())
+	}
+	require.Len(t, dirs, 2)
+	for _, dir := range dirs {
+		_, err := tryLock(filepath.Join(dir, childrenName))
+		require.ErrorIs(t, err, errLocked, "the server runs")
+	}
+
+	require.NoError(t, parent.Process.Kill())
+	require.Error(t, parent.Wait())
+	for _, dir := range dirs {
+		// Every process of the server holds this lock, so it falls when the last of them is gone.
+		children, err := waitLock(ctx, filepath.Join(dir, childrenName), nil)
+		require.NoError(t, err, "the server is gone")
+		require.NoError(t, children.Close())
+	}
+
+	sweep(ctx, filepath.Dir(dirs[0]))
+	for _, dir := range dirs {
+		require.NoDirExists(t, dir)
+	}
+}
