@@ -21,7 +21,8 @@ kill|stop)
 pause) kill -STOP "$(cat "$FAKE_DOCKER/$2")" ;;
 unpause) kill -CONT "$(cat "$FAKE_DOCKER/$2")" ;;
 volume) echo "$@" >> "$FAKE_DOCKER/volumes" ;;
-info|exec) ;;
+exec) test -f "$FAKE_DOCKER/$2" ;;
+info) ;;
 esac`
 
 // What Docker itself does is not tried here, only that it is asked for the right things in the right order.
