@@ -58,7 +58,7 @@ func (k *keys) collections() []string {
 func checkClusterPrefix(prefix string) error {
 	open := strings.IndexByte(prefix, '{')
 	if open < 0 || strings.IndexByte(prefix[open:], '}') < 2 {
-		return errors.New("valkey: a cluster needs a VALKEY_KEY_PREFIX with a hash tag, such as {halo}:")
+		return errors.New("valkey: on a cluster VALKEY_KEY_PREFIX needs a hash tag, such as {halo}: with its braces")
 	}
 	return nil
 }

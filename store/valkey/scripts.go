@@ -70,13 +70,4 @@ func (s script) run(ctx context.Context, conn driver.Client, calls ...scriptCall
 	return results
 }
 
-// integers runs a script once that gives a list of want integers.
-func (s script) integers(ctx context.Context, conn driver.Client, want int, call scriptCall) ([]int64, error) {
-	list, err := s.run(ctx, conn, call)[0].AsIntSlice()
-	if err == nil && len(list) != want {
-		err = errShape
-	}
-	return list, err
-}
-
 var errShape = errors.New("an answer of an unexpected shape")
