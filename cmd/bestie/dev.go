@@ -7,6 +7,7 @@ import (
 	"net"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/halobestie/bestie-gateway/cmd/bestie/config"
@@ -159,8 +160,10 @@ func (s *devStores) environ() []string {
 }
 
 func (s *devStores) stop() {
-	s.valkey.Stop()
-	s.postgres.Stop()
+	var both sync.WaitGroup
+	both.Go(s.valkey.Stop)
+	both.Go(s.postgres.Stop)
+	both.Wait()
 }
 
 // addressesAreFree tries both addresses before anything is fetched or started, so that the answer comes at once.

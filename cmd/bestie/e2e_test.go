@@ -225,15 +225,3 @@ func TestDrain_SendsSocketsToTheOtherInstance(t *testing.T) {
 	again := sari.account.connectAt(b)
 	require.Equal(t, protocol.ModeOnline, again.welcome.State.Mitra.Mode)
 }
-
-// talking brings a mitra on instance a and a customer on instance b into an active session.
-func (w *world) talking(a, b *instance) (mitra, phone *app, session protocol.Session) {
-	w.t.Helper()
-	mitra = a.mitra("Sari").connect()
-	mitra.do(online())
-	customer := b.customer()
-	phone = customer.connect()
-	phone.do(protocol.PairingRequest{RequestKey: "talk", PackageID: customer.freePackage()})
-	mitra.do(protocol.OfferAccept{OfferID: await[protocol.Offer](mitra).OfferID})
-	return mitra, phone, await(phone, status(protocol.StatusActive)).Session
-}

@@ -60,6 +60,9 @@ const stopPatience = 900 * time.Millisecond
 func (p *program) Run(ctx context.Context) error {
 	defer p.close()
 	if err := p.waitForDatabase(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // asked to stop while it was waiting
+		}
 		return err
 	}
 	running := newParts(p.log)

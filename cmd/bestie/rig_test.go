@@ -70,6 +70,14 @@ func newWorld(t *testing.T) *world {
 // exec runs SQL past the program: settings for the test, and deadlines that are moved instead of waited for.
 func (w *world) exec(sql string, args ...any) { pgtest.Exec(w.t, w.databaseURL, sql, args...) }
 
+// set changes a row of app_config for the instances that are started after it.
+func (w *world) set(key string, value int) {
+	w.exec(`update app_config set value = to_jsonb($2::int) where key = $1`, key, value)
+}
+
+// count reads one number.
+func (w *world) count(sql string) int64 { return pgtest.Value[int64](w.t, w.databaseURL, sql) }
+
 // instance is one running program.
 type instance struct {
 	w       *world
@@ -150,7 +158,9 @@ func (i *instance) roundTrip(request *http.Request, answer any) {
 	content, err := io.ReadAll(response.Body)
 	require.NoError(i.w.t, err)
 	require.Less(i.w.t, response.StatusCode, 300, "%s: %s", request.URL.Path, content)
-	require.NoError(i.w.t, json.Unmarshal(content, answer), "%s", content)
+	if answer != nil {
+		require.NoError(i.w.t, json.Unmarshal(content, answer), "%s", content)
+	}
 }
 
 // account is somebody who signed in.
@@ -158,16 +168,25 @@ type account struct {
 	w     *world
 	home  *instance // where it signed in, and connects unless told otherwise
 	token string
+
+	refresh string // a customer's
+}
+
+// logout ends a customer's auth session.
+func (a *account) logout() {
+	a.w.t.Helper()
+	a.home.post("/api/shared/auth/logout", map[string]string{"refresh_token": a.refresh}, nil)
 }
 
 // customer signs a new anonymous customer in.
 func (i *instance) customer() *account {
 	i.w.t.Helper()
 	var tokens struct {
-		AccessToken string `json:"access_token"`
+		AccessToken  string `json:"access_token"`
+		RefreshToken string `json:"refresh_token"`
 	}
 	i.post("/api/shared/auth/anonymous", struct{}{}, &tokens)
-	return &account{w: i.w, home: i, token: tokens.AccessToken}
+	return &account{w: i.w, home: i, token: tokens.AccessToken, refresh: tokens.RefreshToken}
 }
 
 // mitra makes a new mitra and signs it in.
