@@ -1,0 +1,259 @@
+// Package sim is mitras and customers who use running gateways the way the apps do, and a judge who watches them. It knows
+// the gateways by their wire and routes alone, so what it finds broken is broken for everybody.
+//
+// # The course of a run
+//
+//	sign in   mitras by the test route, customers anonymously; a package at price 0 is looked up
+//	connect   round-robin over the targets, a few at a time; every mitra goes online
+//	quiet     a mitra goes offline and comes back, and every customer must see the count change: "beacon"
+//	load      pairings are asked for at a steady rate, whatever the answers take (open loop); mitras receive, accept, decline
+//	          or ignore, take breaks, end sessions; customers wait, some give up, talk, end
+//	wind down customers end what they have, mitras go offline, and what the gateways say of them is compared with what
+//	          happened
+//
+// # What is measured
+//
+//	connect                   dialing until welcome
+//	heartbeat ack             heartbeat until its ack
+//	beacon change seen        presence.set's ack to its mitra until another count reached a customer, every customer counted,
+//	                          while nothing else changes
+//	request to first offer    the time at which the request was due until the first offer of its session reached any mitra
+//	accept to customer told   offer.accept sent until the customer held the session with that mitra
+//
+// # What is judged
+//
+// See Invariant. A session's truth is put together from what all clients saw of it; nothing is called broken that a
+// late or doubled event could explain. Sockets that a gateway ends as protocol.md foresees (draining, retired, token expired)
+// reconnect and are no breach, so gateways may be rolled while a run lasts.
+//
+// # Who runs what
+//
+// A client is one goroutine that owns all of its state, and one that reads its socket; requests to it are functions on a
+// channel. Shared are only the ledger, behind its lock, and counters.
+package sim
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/halobestie/bestie-gateway/bench/client"
+	"github.com/halobestie/bestie-gateway/protocol"
+)
+
+// Range is a time between two bounds.
+type Range struct{ Min, Max time.Duration }
+
+func (r Range) draw() time.Duration {
+	if r.Max <= r.Min {
+		return r.Min
+	}
+	return r.Min + rand.N(r.Max-r.Min)
+}
+
+// Options say what to simulate. Zero values give the defaults.
+type Options struct {
+	Targets           []string      // public addresses; default http://127.0.0.1:3000
+	Internal          string        // internal address with the test routes; default http://127.0.0.1:3001
+	Mitras            int           // default 100
+	Customers         int           // default 25
+	Duration          time.Duration // of the load; default 30 s
+	PairingsPerSecond float64       // default a fifth of the customers
+	Verify            bool          // compare the gateways' state with what happened, at the end
+
+	Think         Range         // until a mitra answers an offer; default 5 to 50 ms
+	Talk          Range         // a session; default 0.5 to 2.5 s
+	Breaks        time.Duration // a mitra takes a break about that often; default 60 s, negative: never
+	AnswerTimeout time.Duration // a request without an answer by then breaks an invariant; default 10 s
+	WindDown      time.Duration // how long the end may take; default AnswerTimeout and 10 s
+	Probes        int           // mitras who go and come in the quiet phase; default 3, negative: none
+	Terminal      bool          // out is a terminal: progress is one line that moves
+}
+
+func (o Options) withDefaults() Options {
+	set := func(d *time.Duration, value time.Duration) {
+		if *d == 0 {
+			*d = value
+		}
+	}
+	if len(o.Targets) == 0 {
+		o.Targets = []string{"http://127.0.0.1:3000"}
+	}
+	if o.Internal == "" {
+		o.Internal = "http://127.0.0.1:3001"
+	}
+	if o.Mitras == 0 {
+		o.Mitras = 100
+	}
+	if o.Customers == 0 {
+		o.Customers = 25
+	}
+	if o.PairingsPerSecond == 0 {
+		o.PairingsPerSecond = max(1, float64(o.Customers)/5)
+	}
+	if o.Think == (Range{}) {
+		o.Think = Range{5 * time.Millisecond, 50 * time.Millisecond}
+	}
+	if o.Talk == (Range{}) {
+		o.Talk = Range{500 * time.Millisecond, 2500 * time.Millisecond}
+	}
+	if o.Probes == 0 {
+		o.Probes = 3
+	}
+	set(&o.Duration, 30*time.Second)
+	set(&o.Breaks, time.Minute)
+	set(&o.AnswerTimeout, 10*time.Second)
+	set(&o.WindDown, o.AnswerTimeout+10*time.Second)
+	return o
+}
+
+// world is what the clients of a run share.
+type world struct {
+	opts   Options
+	ledger *ledger
+	meters meters
+	pack   protocol.UUID // the package that costs nothing
+
+	apis      []*client.API // one a target
+	mitras    []*mitra
+	customers []*customer
+	idle      chan *customer // those who may ask for a pairing
+	beacon    probe
+}
+
+// Run simulates until the time is over or ctx ends, then winds down and reports. The error says what must be done for a run to
+// be possible; broken invariants are no error, they stand in Report.Broken.
+func Run(ctx context.Context, opts Options, out io.Writer) (Report, error) {
+	opts = opts.withDefaults()
+	w := &world{opts: opts, ledger: newLedger(), idle: make(chan *customer, opts.Customers)}
+	for _, target := range opts.Targets {
+		api := client.NewAPI(target, opts.Internal)
+		defer api.Close()
+		w.apis = append(w.apis, api)
+	}
+	if err := w.signIn(ctx); err != nil {
+		return Report{}, err
+	}
+	// Clients outlive ctx: when it ends, they still end their sessions and say goodbye.
+	clients, cut := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cut()
+	for _, c := range w.clients() {
+		running.Go(func() { c.run(clients) })
+	}
+	progress, stopProgress := context.WithCancel(clients)
+	running.Go(func() { w.showProgress(progress, out) })
+	err := w.play(ctx)
+	if err == nil {
+		w.windDown()
+	}
+	stopProgress()
+	cut()
+	running.Wait()
+	if err != nil {
+		return Report{}, err
+	}
+	report := w.report()
+	report.print(out)
+	return report, nil
+}
+
+// play goes from connecting to the end of the load.
+func (w *world) play(ctx context.Context) error {
+	if err := w.connectAll(ctx); err != nil {
+		return err
+	}
+	w.quiet(ctx)
+	for _, m := range w.mitras {
+		m.order(m.takeBreaks)
+	}
+	w.load(ctx)
+	return nil
+}
+
+// clients lists the actor of every client.
+func (w *world) clients() []*actor {
+	var list []*actor
+	for _, m := range w.mitras {
+		list = append(list, &m.actor)
+	}
+	for _, c := range w.customers {
+		list = append(list, &c.actor)
+	}
+	return list
+}
+
+// connectTimeout bounds how long all clients may take to get their first welcome, besides a second for each thousand.
+const connectTimeout = 30 * time.Second
+
+// connectAll waits until every client is welcomed and every mitra online.
+func (w *world) connectAll(ctx context.Context) error {
+	all := w.clients()
+	limit := time.NewTimer(connectTimeout + time.Duration(len(all))*time.Millisecond)
+	defer limit.Stop()
+	for i, c := range all {
+		select {
+		case <-c.ready:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-c.left:
+			return fmt.Errorf("a socket was turned away: %s; does another simulation use the same gateways?", c.lastTrouble())
+		case <-limit.C:
+			return fmt.Errorf("only %d of %d sockets came up: %s; look at the gateways' logs, or try fewer", i, len(all), c.lastTrouble())
+		}
+	}
+	return nil
+}
+
+// load asks for pairings at the rate that was asked for. A request that finds every customer busy is skipped, and counted.
+func (w *world) load(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, w.opts.Duration)
+	defer cancel()
+	pause := time.Duration(float64(time.Second) / w.opts.PairingsPerSecond)
+	next := time.Now()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		for ; !next.After(time.Now()); next = next.Add(pause) {
+			due := next
+			select {
+			case c := <-w.idle:
+				c.order(func() { c.request(due) })
+			default:
+				w.meters.skipped.Add(1)
+			}
+		}
+		timer.Reset(time.Until(next))
+	}
+}
+
+// windDown lets customers end what they have, then sends the mitras home. Who is not done in time is cut off.
+func (w *world) windDown() {
+	limit := time.NewTimer(w.opts.WindDown)
+	defer limit.Stop()
+	for _, c := range w.customers {
+		c.order(c.finish)
+	}
+	for _, c := range w.customers {
+		if !c.wait(limit.C) {
+			return
+		}
+	}
+	for _, m := range w.mitras {
+		m.order(m.finish)
+	}
+	for _, m := range w.mitras {
+		if !m.wait(limit.C) {
+			return
+		}
+	}
+}
