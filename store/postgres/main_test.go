@@ -175,7 +175,9 @@ func code(t *testing.T, err error, want core.Code) {
 	require.Equal(t, want, core.CodeOf(err), "%v", err)
 }
 
-func as(kind core.UserType, id [16]byte) core.Principal { return core.Principal{Type: kind, ID: core.UserID(id)} }
+func as(kind core.UserType, id [16]byte) core.Principal {
+	return core.Principal{Type: kind, ID: core.UserID(id)}
+}
 
 func connect(w *world, m core.MitraID) presence.Mitra {
 	w.t.Helper()
@@ -212,8 +214,8 @@ func (s *statements) take() []string {
 	return all
 }
 
-// within polls until ok: for effects of goroutines of the store that signal nothing.
-func within(t *testing.T, d time.Duration, ok func() bool, what string) {
+// eventually polls until ok: for effects of goroutines of the store that signal nothing.
+func eventually(t *testing.T, d time.Duration, ok func() bool, what string) {
 	t.Helper()
 	require.Eventually(t, ok, d, 5*time.Millisecond, what)
 }

@@ -109,10 +109,10 @@ func (t *tx) lockOffered(ctx context.Context, id core.OfferID, mitra core.MitraI
 const expireOffersSQL = `
 	update session_offers set closed_at = now(), push_due_at = null,
 		status = case status when 'delivered' then 'expired' else 'undelivered' end
-	where id in (
+	where id = any(array(
 		select id from session_offers
 		where status in ('offered', 'delivered') and expires_at <= now() and ($2::uuid is null or session_id = $2)
-		order by expires_at limit $1 for no key update skip locked)
+		order by expires_at limit $1 for no key update skip locked))
 	returning id, session_id, mitra_id, status`
 
 // ExpireOffers implements pairing.Offers.

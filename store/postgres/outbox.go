@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -24,6 +25,7 @@ const (
 	outboxTake  = 500 * time.Millisecond // and those of others looked for so often
 	outboxClean = 5 * time.Second
 	outboxKeep  = 60 * time.Second
+	otherClean  = 10 * time.Minute
 	outboxBatch = 500    // events a call of Publish
 	outboxQueue = 50_000 // events in memory; what is beyond waits in its row until it is taken over
 )
@@ -122,12 +124,15 @@ func (o *Outbox) publish(ctx context.Context, bus Publisher, events []core.Event
 	}
 }
 
-// keep marks, takes over and cleans until ctx ends, and marks one last time then.
+// keep marks, takes over and cleans until ctx ends, and marks one last time then. It cleans the other tables, too, whose
+// rows have their time.
 func (o *Outbox) keep(ctx context.Context, bus Publisher) {
-	mark, take, clean := time.NewTicker(outboxTick), time.NewTicker(outboxTake), time.NewTicker(outboxClean)
+	mark, take := time.NewTicker(outboxTick), time.NewTicker(outboxTake)
+	clean, cleanOthers := time.NewTicker(outboxClean), time.NewTicker(otherClean)
 	defer mark.Stop()
 	defer take.Stop()
 	defer clean.Stop()
+	defer cleanOthers.Stop()
 	for {
 		var err error
 		select {
@@ -139,7 +144,11 @@ func (o *Outbox) keep(ctx context.Context, bus Publisher) {
 		case <-take.C:
 			err = o.takeOver(ctx, bus)
 		case <-clean.C:
-			err = o.clean(ctx)
+			err = o.db.clean(ctx, eventRetention)
+		case <-cleanOthers.C:
+			for _, r := range otherRetentions {
+				err = errors.Join(err, o.db.clean(ctx, r))
+			}
 		}
 		if err != nil && ctx.Err() == nil {
 			o.db.log.Debug("outbox", "error", err)
@@ -171,9 +180,9 @@ func (o *Outbox) mark(ctx context.Context) error {
 
 const claimSQL = `
 	update event_outbox set claimed_until = now() + interval '1 second'
-	where id in (
+	where id = any(array(
 		select id from event_outbox where published_at is null and claimed_until < now()
-		order by claimed_until limit $1 for update skip locked)
+		order by claimed_until limit $1 for update skip locked))
 	returning id, version, kind, to_user, body`
 
 // takeOver publishes what its own instance left lying, whoever that was.
@@ -218,11 +227,4 @@ func (o *Outbox) events(ctx context.Context, op, sql string, arg any) (events []
 	})
 	slices.SortFunc(events, func(a, b core.Event) int { return int(a.ID - b.ID) })
 	return events, err
-}
-
-func (o *Outbox) clean(ctx context.Context) error {
-	return o.db.within(ctx, "clean events", func(ctx context.Context) error {
-		_, err := o.db.pool.Exec(ctx, `delete from event_outbox where created_at < now() - $1::interval`, outboxKeep)
-		return err
-	})
 }

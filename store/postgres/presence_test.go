@@ -212,7 +212,9 @@ func TestSaveHeartbeats(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, []core.MitraID{gone}, deactivated)
-	at := func(id core.MitraID) time.Time { return value[time.Time](w, `select last_heartbeat_at from mitras where id = $1`, id) }
+	at := func(id core.MitraID) time.Time {
+		return value[time.Time](w, `select last_heartbeat_at from mitras where id = $1`, id)
+	}
 	require.True(t, at(a).Equal(now.Add(2*time.Second)))
 	require.True(t, at(b).Equal(now), "a time never goes back")
 }

@@ -151,7 +151,7 @@ create table chat_sessions (
     constraint matched_has_a_mitra check (status not in ('pending_payment', 'active', 'ended') or mitra_id is not null),
     constraint wave_has_a_deadline check (status <> 'searching' or waiting or wave_deadline_at is not null),
     constraint pending_has_a_deadline check (status <> 'pending_payment' or payment_deadline_at is not null),
-    constraint active_has_an_end check (status <> 'active' or (started_at is not null and ends_at > started_at and warn_at is not null)),
+    constraint active_has_an_end check (status <> 'active' or (started_at is not null and warn_at is not null and ends_at is not null and ends_at > started_at)),
     constraint over_has_a_reason check ((status in ('ended', 'cancelled', 'unmatched')) = (end_reason is not null)),
     constraint over_has_a_time check ((end_reason is null) = (ended_at is null))
 ) with (fillfactor = 80);

@@ -1,0 +1,48 @@
+package postgres
+
+import (
+	"context"
+	"time"
+)
+
+// retention is how long rows of a table are kept that nobody needs after it.
+type retention struct {
+	what string
+	sql  string // deletes at most $2 rows older than $1
+	keep time.Duration
+}
+
+// cleanBatch bounds a statement, so that it stays within its time however much there is to do.
+const cleanBatch = 5000
+
+var (
+	eventRetention = retention{"events", `
+		delete from event_outbox where id = any(array(
+			select id from event_outbox where created_at < now() - $1::interval order by created_at limit $2 for update skip locked))`,
+		outboxKeep}
+	otherRetentions = []retention{
+		{"idempotency keys", `
+			delete from idempotency_keys where ctid = any(array(
+				select ctid from idempotency_keys where created_at < now() - $1::interval order by created_at limit $2 for update skip locked))`,
+			25 * time.Hour},
+		{"waves", `
+			delete from session_waves where ctid = any(array(
+				select ctid from session_waves where created_at < now() - $1::interval order by created_at limit $2 for update skip locked))`,
+			30 * 24 * time.Hour},
+	}
+)
+
+// clean deletes what is past its time. Instances that clean at once share the work.
+func (db *DB) clean(ctx context.Context, r retention) error {
+	for {
+		var gone int64
+		err := db.within(ctx, "clean "+r.what, func(ctx context.Context) error {
+			done, err := db.pool.Exec(ctx, r.sql, r.keep, cleanBatch)
+			gone = done.RowsAffected()
+			return err
+		})
+		if err != nil || gone < cleanBatch {
+			return err
+		}
+	}
+}

@@ -1,0 +1,54 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// HotStatements are those that run all the time, with parameters of the right types, for tests of their plans.
+func HotStatements(id any) map[string][]any {
+	ids := []any{id}
+	none := []string{}
+	return map[string][]any{
+		"due":               {dueSQL, 100},
+		"live":              {liveSQL, ids, ids},
+		"open offers":       {openOffersSQL, ids},
+		"expire offers":     {expireOffersSQL, 100, nil},
+		"expire a session":  {expireOffersSQL, 100, id},
+		"claim events":      {claimSQL, 100},
+		"read events":       {sinceSQL, "3 seconds"},
+		"waiting":           {waitingSQL},
+		"oldest waiting":    {oldestWaitingSQL, id, 5},
+		"find available":    {findAvailableSQL, "45 seconds", 1, none, 5},
+		"candidates":        {candidatesSQL, ids, id, 1},
+		"hold":              {holdSQL, id},
+		"lock leaving":      {lockLeavingSQL, ids},
+		"lock acceptance":   {lockAcceptanceSQL, id, id, id, 1},
+		"settle offers":     {settleOffersSQL, id, id, id, true},
+		"release":           {releaseSQL, id, 1},
+		"withdraw":          {withdrawSQL, ids},
+		"end starved waves": {endStarvedSQL, ids, []int{1}},
+		"mitras":            {mitraSQL + `where m.id = any($2)`, 1, ids},
+		"connect":           {connectSQL, ids},
+		"session":           {readSessionSQL, id},
+	}
+}
+
+// Clean deletes everything that is past its time, now.
+func (db *DB) Clean(ctx context.Context) error {
+	errs := []error{db.clean(ctx, eventRetention)}
+	for _, r := range otherRetentions {
+		errs = append(errs, db.clean(ctx, r))
+	}
+	return errors.Join(errs...)
+}
+
+// InTx runs f as a use case would be run.
+func (db *DB) InTx(ctx context.Context, f func(ctx context.Context, tx pgx.Tx) error) error {
+	return db.inTx(ctx, "test", func(ctx context.Context, t *tx) error { return f(ctx, t) })
+}
+
+// ErrAgain is what a use case returns that lost a race.
+var ErrAgain = errAgain

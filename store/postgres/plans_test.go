@@ -1,0 +1,58 @@
+package postgres_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/halobestie/bestie-gateway/core"
+	"github.com/halobestie/bestie-gateway/store/postgres"
+)
+
+// crowd fills the tables as after some weeks: most rows are history, a few are live.
+const crowd = `
+	insert into customers (id) select gen_random_uuid() from generate_series(1, 20000);
+	insert into mitras (id, phone, display_name, mode, last_heartbeat_at, available_since)
+		select gen_random_uuid(), '+628' || 100000000 + n, 'M', case when n % 20 = 0 then 'online' else 'offline' end, now(), now()
+		from generate_series(1, 20000) n;
+	insert into chat_sessions (id, customer_id, mitra_id, package_id, status, duration_minutes, price, search_deadline_at, end_reason, ended_at)
+		select gen_random_uuid(), c.id, m.id, p.id, 'ended', 10, 0, now(), 'expired', now()
+		from (select id, row_number() over () as n from customers) c join (select id, row_number() over () as n from mitras) m using (n),
+			(select id from session_packages limit 1) p;
+	insert into chat_sessions (id, customer_id, package_id, status, duration_minutes, price, search_deadline_at, waiting)
+		select gen_random_uuid(), c.id, p.id, 'searching', 10, 0, now() + interval '1 minute', true
+		from (select id from customers limit 50) c, (select id from session_packages limit 1) p;
+	insert into session_offers (id, session_id, mitra_id, wave, status, expires_at, closed_at)
+		select gen_random_uuid(), id, mitra_id, 1, 'lost', now(), now() from chat_sessions where status = 'ended';
+	insert into session_offers (id, session_id, mitra_id, wave, status, expires_at)
+		select gen_random_uuid(), s.id, m.id, 1, 'offered', now() + interval '10 seconds'
+		from (select id from chat_sessions where status = 'searching') s, (select id from mitras where mode = 'online' limit 3) m;
+	insert into event_outbox (version, kind, to_user, body, created_at, published_at)
+		select 1, 'session.updated', gen_random_uuid(), '{}', now() - n * interval '3 milliseconds', now() from generate_series(1, 20000) n;
+	insert into payments (id, session_id, customer_id, amount, status)
+		select gen_random_uuid(), id, customer_id, 1000, 'paid' from chat_sessions where status = 'ended';
+	analyze`
+
+var seqScan = regexp.MustCompile(`Seq Scan on (customers|mitras|chat_sessions|session_offers|event_outbox|payments)\b`)
+
+func TestPlans_HotStatementsUseIndexes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	conn, err := pgx.Connect(t.Context(), w.url)
+	require.NoError(t, err)
+	defer conn.Close(t.Context())
+	_, err = conn.PgConn().Exec(t.Context(), crowd).ReadAll()
+	require.NoError(t, err)
+
+	for name, statement := range postgres.HotStatements(core.NewID[core.MitraID]()) {
+		rows, err := conn.Query(t.Context(), "explain (costs off) "+statement[0].(string), statement[1:]...)
+		require.NoError(t, err, name)
+		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		require.NoError(t, err, name)
+		plan := strings.Join(lines, "\n")
+		require.False(t, seqScan.MatchString(plan), "%s\n%s", name, plan)
+	}
+}
