@@ -3,6 +3,7 @@ package auth_test
 import (
 	"bytes"
 	"context"
+	"flag"
 	"log/slog"
 	"sync"
 	"testing"
@@ -15,7 +16,13 @@ import (
 	"github.com/halobestie/bestie-gateway/core/auth"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// bcrypt is fifteen times as slow under the race detector. More with -rapid.checks.
+	if err := flag.Set("rapid.checks", "30"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // clock is a time that tests move.
 type clock struct {

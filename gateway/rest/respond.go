@@ -55,7 +55,7 @@ type failureBody struct {
 	RequestID    string    `json:"request_id"`
 }
 
-// fail answers an error. What is a fault of ours, or of a store, is logged here and nowhere else.
+// fail answers an error. What is a fault of ours is logged here and nowhere else.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var coded *core.Error
 	if !errors.As(err, &coded) {
@@ -76,8 +76,8 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case coded.Code == core.Internal:
 		body.Message = "an internal error: quote the request id"
 		s.log.ErrorContext(r.Context(), "request failed", "request_id", body.RequestID, "method", r.Method, "path", r.URL.Path, "error", err)
-	case coded.Code == core.Unavailable:
-		s.log.WarnContext(r.Context(), "request failed", "request_id", body.RequestID, "method", r.Method, "path", r.URL.Path, "error", err)
+	case coded.Code == core.Unavailable: // counted by the store; while it is out, every request would be a line
+		s.log.DebugContext(r.Context(), "request failed", "request_id", body.RequestID, "method", r.Method, "path", r.URL.Path, "error", err)
 	}
 	if body.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(body.RetryAfter))

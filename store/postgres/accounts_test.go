@@ -134,7 +134,7 @@ func TestAccounts_RotateHasOneWinner(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 20 {
 		all.Go(func() {
-			ok, err := a.Rotate(t.Context(), session.ID, 0, fmt.Sprint("hash ", i), auth.Device{})
+			ok, err := a.Rotate(t.Context(), session.ID, 0, fmt.Sprint("next ", i), auth.Device{})
 			require.NoError(t, err)
 			if ok {
 				won.Add(1)
