@@ -47,6 +47,7 @@ type actor struct {
 	beating   bool
 	lastBeat  time.Time // when a heartbeat was answered last
 	isReady   bool
+	climbing  bool // holds a token of the gate
 	leaving   bool
 	reconnect time.Time // from draining or an error: when to come back
 }
@@ -128,13 +129,35 @@ func (a *actor) becomeReady() {
 	if !a.isReady {
 		a.isReady = true
 		close(a.ready)
+		a.pass()
+	}
+}
+
+// climb waits until this client may come up; pass lets the next one.
+func (a *actor) climb(ctx context.Context) {
+	if a.isReady || a.climbing {
+		return
+	}
+	select {
+	case a.world.gate <- struct{}{}:
+		a.climbing = true
+	case <-ctx.Done():
+	}
+}
+
+func (a *actor) pass() {
+	if a.climbing {
+		a.climbing = false
+		<-a.world.gate
 	}
 }
 
 // run stays connected until the actor leaves, is told to stop, or ctx ends.
 func (a *actor) run(ctx context.Context) {
 	defer close(a.left)
+	defer a.pass()
 	for failures := 0; ctx.Err() == nil && !a.leaving; {
+		a.climb(ctx)
 		err := a.connect(ctx, failures)
 		if err == nil {
 			err = a.serve(ctx)

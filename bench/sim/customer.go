@@ -13,7 +13,7 @@ import (
 const givesUp = 5
 
 // patience is within which time a customer who gives up does so.
-const patience = 400 * time.Millisecond
+const patience = 80 * time.Millisecond
 
 // phase is what a customer does now.
 type phase uint8

@@ -106,7 +106,7 @@ func (o Options) withDefaults() Options {
 	set(&o.Duration, 30*time.Second)
 	set(&o.Breaks, time.Minute)
 	set(&o.AnswerTimeout, 10*time.Second)
-	set(&o.WindDown, o.AnswerTimeout+10*time.Second)
+	set(&o.WindDown, o.AnswerTimeout+10*time.Second+time.Duration(o.Mitras)*time.Second/leavingRate)
 	return o
 }
 
@@ -122,18 +122,26 @@ type world struct {
 	customers []*customer
 	idle      chan *customer // those who may ask for a pairing
 	beacon    probe
+	gate      chan struct{} // holds a token for each client on its way up
 }
+
+// climbing is how many clients connect and go online at once: a crowd that comes at its own pace, not a storm.
+const climbing = 64
+
+// leavingRate is how many mitras a second go home at the end.
+const leavingRate = 1000
 
 // Run simulates until the time is over or ctx ends, then winds down and reports. The error says what must be done for a run to
 // be possible; broken invariants are no error, they stand in Report.Broken.
 func Run(ctx context.Context, opts Options, out io.Writer) (Report, error) {
 	opts = opts.withDefaults()
-	w := &world{opts: opts, ledger: newLedger(), idle: make(chan *customer, opts.Customers)}
+	w := &world{opts: opts, ledger: newLedger(), idle: make(chan *customer, opts.Customers), gate: make(chan struct{}, climbing)}
 	for _, target := range opts.Targets {
 		api := client.NewAPI(target, opts.Internal)
 		defer api.Close()
 		w.apis = append(w.apis, api)
 	}
+	fmt.Fprintf(out, "signing in %d mitras and %d customers\n", opts.Mitras, opts.Customers)
 	if err := w.signIn(ctx); err != nil {
 		return Report{}, err
 	}
@@ -248,8 +256,9 @@ func (w *world) windDown() {
 			return
 		}
 	}
+	spread := time.Duration(len(w.mitras)) * time.Second / leavingRate
 	for _, m := range w.mitras {
-		m.order(m.finish)
+		m.order(func() { m.in(rand.N(spread+1), m.finish) })
 	}
 	for _, m := range w.mitras {
 		if !m.wait(limit.C) {

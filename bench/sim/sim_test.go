@@ -21,9 +21,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // short is a run of a second or so.
 func short(url string) sim.Options {
 	return sim.Options{
-		Targets: []string{url}, Internal: url, Mitras: 12, Customers: 8, Duration: 1500 * time.Millisecond, PairingsPerSecond: 40, Verify: true,
+		Targets: []string{url}, Internal: url, Mitras: 12, Customers: 8, Duration: time.Second, PairingsPerSecond: 40, Verify: true,
 		Think: sim.Range{Min: time.Millisecond, Max: 5 * time.Millisecond}, Talk: sim.Range{Min: 10 * time.Millisecond, Max: 60 * time.Millisecond},
-		Breaks: 500 * time.Millisecond, AnswerTimeout: 600 * time.Millisecond, WindDown: 4 * time.Second, Probes: 1,
+		Breaks: 500 * time.Millisecond, Probes: 1,
 	}
 }
 
@@ -64,8 +64,10 @@ func TestRunNotices(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
 			opts := short(start(t, f))
-			opts.Probes = -1
+			opts.Probes, opts.WindDown = -1, 4*time.Second
 			switch f {
+			case faultSilent:
+				opts.AnswerTimeout = 600 * time.Millisecond
 			case faultOffline: // breaks are what it takes, and that mitras stay on them beyond the grace
 				opts.Duration, opts.Breaks = 3*time.Second, 100*time.Millisecond
 			case faultCapacity:
