@@ -180,7 +180,7 @@ func TestCheck(t *testing.T) {
 func TestToken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	environ := []string{"DATABASE_URL=" + w.databaseURL, "AUTH_JWT_SECRET=" + strings.Repeat("test", 8)}
+	environ := []string{"DATABASE_URL=" + w.databaseURL, "AUTH_JWT_SECRET=" + secret}
 	code, _, complaints := execute(t, environ, "token")
 	require.Equal(t, exitMisuse, code)
 	require.Contains(t, complaints, "ENABLE_TEST_ROUTES")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,16 +18,12 @@ func TestRace_200AcceptsHaveOneWinner(t *testing.T) {
 	w := newWorld(t)
 	w.set("pairing_wave_size", mitras)
 	a, b := w.instance(), w.instance()
-	instances := []*instance{a, b}
-	crowd := make([]*app, mitras)
-	var joining sync.WaitGroup
-	for i := range crowd {
-		joining.Go(func() {
-			crowd[i] = instances[i%2].mitra(fmt.Sprintf("Mitra %d", i)).connect()
-			crowd[i].do(online())
-		})
+	var crowd []*app
+	for i, token := range w.tokens(core.Mitra, mitras) {
+		mitra := (&account{w: w, home: []*instance{a, b}[i%2], token: token}).connect()
+		mitra.do(online())
+		crowd = append(crowd, mitra)
 	}
-	joining.Wait()
 	customer := a.customer()
 	phone := customer.connect()
 	if n := *phone.do(protocol.AvailabilitySubscribe{}).Available; n != mitras {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/halobestie/bestie-gateway/cmd/bestie/config"
+	"github.com/halobestie/bestie-gateway/core"
 	"github.com/halobestie/bestie-gateway/protocol"
 	"github.com/halobestie/bestie-gateway/store/postgres/pgtest"
 	"github.com/halobestie/bestie-gateway/store/valkey/valkeytest"
@@ -35,6 +37,9 @@ import (
 // patience is how long a test waits for what must happen. It is long because machines are slow; nothing waits it out when
 // all is well.
 const patience = 15 * time.Second
+
+// secret signs the access tokens of all instances.
+const secret = "a secret of the end-to-end tests"
 
 func TestMain(m *testing.M) {
 	before := goleak.IgnoreCurrent() // a library starts goroutines as it is loaded
@@ -78,6 +83,17 @@ func (w *world) set(key string, value int) {
 // count reads one number.
 func (w *world) count(sql string) int64 { return pgtest.Value[int64](w.t, w.databaseURL, sql) }
 
+// tokens signs many users in at once, as bestie token does.
+func (w *world) tokens(user core.UserType, count int) []string {
+	w.t.Helper()
+	var out bytes.Buffer
+	err := perform(w.t.Context(), []string{"token", "--user-type", string(user), "--count", strconv.Itoa(count)}, &shell{
+		out: &out, err: io.Discard, environ: []string{"DATABASE_URL=" + w.databaseURL, "AUTH_JWT_SECRET=" + secret, "ENABLE_TEST_ROUTES=true"},
+	})
+	require.NoError(w.t, err)
+	return strings.Fields(out.String())
+}
+
 // instance is one running program.
 type instance struct {
 	w       *world
@@ -91,7 +107,7 @@ func (w *world) instance(settings ...string) *instance {
 	w.t.Helper()
 	cfg, err := config.Load[config.Serve](append([]string{
 		"DATABASE_URL=" + w.databaseURL, "DATABASE_MAX_CONNS=6", "VALKEY_URL=" + w.valkeyURL, "VALKEY_KEY_PREFIX=" + w.prefix,
-		"AUTH_JWT_SECRET=" + strings.Repeat("test", 8), "PUBLIC_ADDR=127.0.0.1:0", "INTERNAL_ADDR=127.0.0.1:0",
+		"AUTH_JWT_SECRET=" + secret, "PUBLIC_ADDR=127.0.0.1:0", "INTERNAL_ADDR=127.0.0.1:0",
 		"ALLOW_DEV_PROVIDERS=true", "ENABLE_TEST_ROUTES=true", "DRAIN_SECONDS=0",
 	}, settings...))
 	require.NoError(w.t, err)
