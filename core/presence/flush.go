@@ -23,6 +23,7 @@ type flusher struct {
 	pending  map[core.MitraID]time.Time // beats that are not written yet
 	buffer   []Heartbeat
 	nextSave time.Time // to Postgres; zero while Valkey is up
+	refusals refusals
 	outage   core.Outage
 }
 
@@ -65,24 +66,32 @@ func (f *flusher) flush(ctx context.Context) {
 			f.pending[beat.MitraID] = beat.At
 		}
 	}
-	if !f.writeBeats(ctx) {
+	if err := f.write(ctx, up, down); f.failed(err) {
 		f.sockets.giveBack(up, down)
+		f.refusals.note(f.Service)
 		return
 	}
+	f.refusals = 0
+}
+
+// write brings everything to the mirror; after an error all of it may be brought again.
+func (f *flusher) write(ctx context.Context, up []Socket, down []Dropped) error {
+	if err := f.writeBeats(ctx); err != nil {
+		return err
+	}
 	if len(up) > 0 {
-		if f.failed(f.mirror.SocketsUp(ctx, up)) {
-			f.sockets.giveBack(up, down)
-			return
+		if err := f.mirror.SocketsUp(ctx, up); err != nil {
+			return err
 		}
 		f.Touch(mitrasOf(up))
 	}
 	if len(down) > 0 {
-		if f.failed(f.mirror.SocketsDown(ctx, down)) {
-			f.sockets.giveBack(nil, down)
-			return
+		if err := f.mirror.SocketsDown(ctx, down); err != nil {
+			return err
 		}
 		wake(f.recountNow)
 	}
+	return nil
 }
 
 // collect takes what came since the last flush.
@@ -99,10 +108,10 @@ func (f *flusher) collect() (up []Socket, down []Dropped, rebeat []Heartbeat) {
 	return up, down, rebeat
 }
 
-// writeBeats writes what is pending and tells whether it could.
-func (f *flusher) writeBeats(ctx context.Context) bool {
+// writeBeats writes what is pending, or keeps it.
+func (f *flusher) writeBeats(ctx context.Context) error {
 	if len(f.pending) == 0 {
-		return true
+		return nil
 	}
 	f.buffer = f.buffer[:0]
 	for id, at := range f.pending {
@@ -112,13 +121,13 @@ func (f *flusher) writeBeats(ctx context.Context) bool {
 	if len(deactivated) > 0 {
 		f.audience.Deactivated(deactivated)
 	}
-	if f.failed(err) {
+	if err != nil {
 		f.counters.beatsKept.Add(uint64(len(f.buffer)))
-		return false
+		return err
 	}
 	f.counters.beats.Add(uint64(len(f.buffer)))
 	clear(f.pending)
-	return true
+	return nil
 }
 
 // saveBeats keeps Postgres told who is alive here while Valkey cannot be, so that instances whose Valkey is fine do not take

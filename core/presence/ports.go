@@ -10,7 +10,7 @@ import (
 // Truth is Postgres: every change of a mitra's mode or socket commits here before anything else hears of it.
 type Truth interface {
 	// Connect takes a new connection epoch for a mitra's socket, writes last_heartbeat_at, emits core.MitraReplaced
-	// and returns the mitra as it is now. Concurrent calls are gathered over 5 ms into one statement. NOT_FOUND, UNAVAILABLE.
+	// (not for its first socket ever) and returns the mitra as it is now. Concurrent calls are gathered over 5 ms into one statement. NOT_FOUND, UNAVAILABLE.
 	Connect(ctx context.Context, mitra core.MitraID) (Mitra, error)
 	// SetMode is the mitra's own switch. Going online writes last_heartbeat_at and, when it becomes available by that,
 	// available_since. Leaving online withdraws its open offers. finishing without a session is offline at once
@@ -36,7 +36,7 @@ type Beats interface {
 	// names those among them who are deactivated.
 	SaveHeartbeats(ctx context.Context, beats []Heartbeat) (deactivated []core.MitraID, err error)
 	// TakeOffline sets those of the named mitras offline, reason heartbeat_timeout, whose last_heartbeat_at is
-	// older than stale too, in the same UPDATE; logs, withdraws offers, emits. It returns whom it took.
+	// older than stale too, judged under their locks; logs, withdraws offers, emits. It returns whom it took.
 	TakeOffline(ctx context.Context, ids []core.MitraID, stale time.Duration) ([]core.MitraID, error)
 }
 

@@ -19,6 +19,9 @@ const (
 	// seedPage is how many mitras a page of a seed holds.
 	seedPage = 1000
 
+	// tolerated is how many failures in a row may be time-outs: with one more of those the breaker would be open.
+	tolerated = 3
+
 	reseedLease = "reseed"
 )
 
@@ -223,5 +226,20 @@ func (s *Service) runSeeder(ctx context.Context) {
 		case <-time.After(seedAgain):
 			wake(s.seedNow)
 		}
+	}
+}
+
+// refusals counts a loop's writes in a row that failed although Valkey answers: somebody put something else under one of the
+// mirror's keys, most likely, and a reseed takes it away.
+type refusals int
+
+func (r *refusals) note(s *Service) {
+	if !s.mirror.Up() {
+		*r = 0
+		return
+	}
+	if *r++; *r > tolerated {
+		*r = 0
+		wake(s.seedNow)
 	}
 }

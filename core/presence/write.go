@@ -65,43 +65,53 @@ func (t *touched) take() []core.MitraID {
 	return ids
 }
 
-// runWriter mirrors what was touched, all that came while it was busy at a time.
+// writer mirrors what was touched. All fields are its goroutine's.
+type writer struct {
+	*Service
+	outage   core.Outage
+	refusals refusals
+}
+
+// runWriter mirrors all that was touched while it was busy at a time.
 func (s *Service) runWriter(ctx context.Context) {
-	outage := core.Outage{Log: s.log, What: "reading mitras for the mirror"}
+	w := &writer{Service: s, outage: core.Outage{Log: s.log, What: "reading mitras for the mirror"}}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.writeNow:
 		}
-		if !s.writeTouched(ctx, &outage) {
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(writeAgain):
-			}
+		if w.writeTouched(ctx) {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(writeAgain):
 			wake(s.writeNow)
 		}
 	}
 }
 
 // writeTouched tells whether all is done, or waits for the end of an outage; what is neither has been touched anew.
-func (s *Service) writeTouched(ctx context.Context, outage *core.Outage) bool {
+func (w *writer) writeTouched(ctx context.Context) bool {
 	done := true
-	for ids := range slices.Chunk(s.touched.take(), writeChunk) {
-		mitras, err := s.truth.Mitras(ctx, ids)
-		if outage.Note(ctx, err) != nil {
-			s.touched.add(ids)
+	for ids := range slices.Chunk(w.touched.take(), writeChunk) {
+		mitras, err := w.truth.Mitras(ctx, ids)
+		if w.outage.Note(ctx, err) != nil {
+			w.touched.add(ids)
 			done = false
 			continue
 		}
 		switch {
-		case s.writeThrough(ctx, mitras):
-		case s.mirror.Up():
-			s.touched.add(ids)
+		case w.writeThrough(ctx, mitras):
+			w.refusals = 0
+		case w.mirror.Up():
+			w.refusals.note(w.Service)
+			w.touched.add(ids)
 			done = false
 		default:
-			s.touched.miss(ids)
+			w.touched.miss(ids)
 		}
 	}
 	return done

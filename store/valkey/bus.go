@@ -129,10 +129,13 @@ func (b *Bus) subscription(ctx context.Context, r Receiver) error {
 	err = conn.Receive(hooked, conn.B().Subscribe().Channel(channels...).Build(), func(message driver.PubSubMessage) {
 		b.deliver(r, message)
 	})
-	return fmt.Errorf("valkey subscribe: %w", errors.Join(errLost, err))
+	if err == nil {
+		err = errLost
+	}
+	return fmt.Errorf("valkey subscription: %w", err)
 }
 
-var errLost = errors.New("the subscription ended")
+var errLost = errors.New("ended by the server")
 
 func (b *Bus) deliver(r Receiver, message driver.PubSubMessage) {
 	if message.Channel == b.c.keys.availability {

@@ -50,9 +50,7 @@ func Open(url, prefix string, log *slog.Logger) (*Client, error) {
 	option.Dialer.Timeout = connTimeout
 	option.DisableCache = true // nothing here is read twice
 	c := &Client{option: option, keys: newKeys(prefix), owner: core.NewID[core.ConnID]().String(), log: log}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*connTimeout)
-	defer cancel()
-	if err := c.connect(ctx); err != nil {
+	if err := c.connect(); err != nil {
 		if errors.Is(err, errPrefix) {
 			return nil, err
 		}
@@ -64,8 +62,9 @@ func Open(url, prefix string, log *slog.Logger) (*Client, error) {
 
 var errPrefix = errors.New("valkey: prefix")
 
-// connect makes the connection that valkey-go keeps up from then on; it can only be made while Valkey answers.
-func (c *Client) connect(ctx context.Context) error {
+// connect makes the connection that valkey-go keeps up from then on; it can only be made while Valkey answers. It takes
+// connTimeout twice at most for each address.
+func (c *Client) connect() error {
 	if c.conn.Load() != nil {
 		return nil
 	}
@@ -85,7 +84,7 @@ func (c *Client) connect(ctx context.Context) error {
 		}
 	}
 	c.conn.Store(&conn)
-	return ctx.Err()
+	return nil
 }
 
 // Close ends the connections. Nothing may be called after it.

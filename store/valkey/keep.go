@@ -20,7 +20,7 @@ func (c *Client) Up() bool { return c.conn.Load() != nil && c.breaker.closed() }
 
 // Pulse implements presence.MirrorKeeper. It is the breaker's probe and the clock's measurement.
 func (c *Client) Pulse(ctx context.Context) (presence.Pulse, error) {
-	if err := c.connect(ctx); err != nil {
+	if err := c.connect(); err != nil {
 		return presence.Pulse{}, err
 	}
 	var pulse presence.Pulse
@@ -29,8 +29,11 @@ func (c *Client) Pulse(ctx context.Context) (presence.Pulse, error) {
 		results := conn.DoMulti(ctx, conn.B().Time().Build(), conn.B().Get().Key(c.keys.epoch).Build())
 		took := time.Since(sent)
 		clock, err := results[0].AsIntSlice()
-		if err != nil || len(clock) != 2 {
-			return errors.Join(errShape, err)
+		if err != nil {
+			return err
+		}
+		if len(clock) != 2 {
+			return errShape
 		}
 		theirs := time.Unix(clock[0], clock[1]*int64(time.Microsecond))
 		c.offset.Store(int64(theirs.Sub(sent.Add(took / 2).Round(0))))
@@ -110,8 +113,11 @@ func (m *Mirror) Online(ctx context.Context, cursor uint64) (beats []presence.He
 			names[i] = m.keys.heartbeat(id.String())
 		}
 		texts, err := conn.Do(ctx, conn.B().Mget().Key(names...).Build()).ToArray()
-		if err != nil || len(texts) != len(ids) {
-			return errors.Join(errShape, err)
+		if err != nil {
+			return err
+		}
+		if len(texts) != len(ids) {
+			return errShape
 		}
 		for i, text := range texts {
 			at, _ := text.ToString() // nil: none

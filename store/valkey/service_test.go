@@ -304,3 +304,21 @@ func TestSweepsOnValkey(t *testing.T) {
 		return n == 1 && a.Stats().Drifted > drifted
 	})
 }
+
+func TestWrongTypesHealThemselves(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{"mitras:available", "mitras:sockets", "mitras:version", "mitras:deactivated"} {
+		t.Run(key, func(t *testing.T) {
+			t.Parallel()
+			url, prefix := valkeytest.New(t)
+			l := newLedger()
+			id := l.add()
+			a := start(t, url, prefix, l, presence.Config{})
+			raw := valkeytest.Dial(t, url)
+			require.NoError(t, raw.Do(t.Context(), raw.B().Set().Key(prefix+key).Value("x").Build()).Error())
+			_, err := a.Connect(t.Context(), id)
+			require.NoError(t, err)
+			eventually(t, func() bool { return sees(t, a, 1) && finds(t, a, id) })
+		})
+	}
+}

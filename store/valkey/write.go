@@ -59,7 +59,10 @@ func (m *Mirror) beatTrip(ctx context.Context, beats []presence.Heartbeat) (deac
 		}
 		for n, chunk := range chunks {
 			flags, err := results[3*n+2].AsIntSlice()
-			if err != nil || len(flags) != len(chunk) {
+			if err != nil {
+				return err
+			}
+			if len(flags) != len(chunk) {
 				return errShape
 			}
 			for i, flag := range flags {
