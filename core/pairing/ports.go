@@ -48,13 +48,14 @@ type Search struct {
 type Offers interface {
 	// Open reads a mitra's open, unexpired offers, oldest first. Concurrent calls are gathered into one statement.
 	Open(ctx context.Context, mitra core.MitraID) ([]Offer, error)
-	// Received records the app's receipt. Late and repeated ones do nothing.
+	// Received records the app's receipt. Late and repeated ones, and those for somebody else's offer, do nothing.
 	Received(ctx context.Context, id core.OfferID, mitra core.MitraID) error
 	// Accept makes the mitra the session's, unless somebody was first; epoch is the connection epoch of the socket
-	// that asks and must be current. The winner who repeats it gets the session again.
+	// that asks; NOT_ONLINE when it is not the current one. The winner who repeats it gets the session again. When the
+	// mitra reaches its capacity by it, its other open offers are withdrawn, and waves that lose their last one end.
 	Accept(ctx context.Context, id core.OfferID, mitra core.MitraID, epoch int64) (chat.Session, error)
 	// Decline closes the offer for this mitra. When the last open offer of a wave goes, the wave ends at once
-	// (its deadline becomes now). Repeating it does nothing.
+	// (its deadline becomes now). An offer that is closed already, repetitions included, is left as it is.
 	Decline(ctx context.Context, id core.OfferID, mitra core.MitraID, reason string) error
 	// ExpireOffers closes offers past expires_at, at most limit of them: expired if delivered, else undelivered. Mitras who let
 	// too many delivered ones in a row expire go offline, reason ignored_offers.

@@ -3,7 +3,7 @@
 //
 // A use case of core is one method here that owns its transaction:
 //
-//	inTx ─► lock ─► judge ─► UPDATE guarded by status ─► emit, touch ─► flush to event_outbox ─► COMMIT ─► OnCommit, Outbox
+//	inTx ─► lock ─► judge ─► UPDATE guarded by status ─► emit, changed ─► flush to event_outbox ─► COMMIT ─► OnCommit, Outbox
 //	  ▲                                                                    │
 //	  └──────────── 40001, 40P01, a lost race: again, up to 3 times ◄──────┘
 //

@@ -94,22 +94,8 @@ func (t *tx) emit(kind core.EventKind, to core.UserID, body any) error {
 	return nil
 }
 
-// touch bumps the versions of mitras whose mirror must follow, and tells OnCommit of them. It locks them in order.
-func (t *tx) touch(ctx context.Context, mitras ...core.MitraID) error {
-	if len(mitras) == 0 {
-		return nil
-	}
-	_, err := t.Exec(ctx, touchSQL, mitras)
-	t.changed(mitras...)
-	return err
-}
-
-// changed tells OnCommit of mitras whose version the use case's own statement bumped.
+// changed has OnCommit told of mitras whose mirror must follow. The use case's own statement has bumped their versions.
 func (t *tx) changed(mitras ...core.MitraID) { t.mitras = append(t.mitras, mitras...) }
-
-const touchSQL = `
-	with locked as materialized (select id from mitras where id = any($1) order by id for no key update)
-	update mitras m set version = m.version + 1, updated_at = now() from locked where m.id = locked.id`
 
 // flush writes the events to the outbox, in one statement, as the transaction's last act.
 func (t *tx) flush(ctx context.Context) error {
