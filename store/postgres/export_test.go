@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/halobestie/bestie-gateway/core"
 )
 
 // HotStatements are those that run all the time, with parameters of the right types, for tests of their plans.
@@ -52,3 +54,11 @@ func (db *DB) InTx(ctx context.Context, f func(ctx context.Context, tx pgx.Tx) e
 
 // ErrAgain is what a use case returns that lost a race.
 var ErrAgain = errAgain
+
+// AddCustomer makes a customer.
+func (db *DB) AddCustomer(ctx context.Context, id core.CustomerID) error {
+	return db.within(ctx, "add customer", func(ctx context.Context) error {
+		_, err := db.pool.Exec(ctx, `insert into customers (id) values ($1)`, id)
+		return err
+	})
+}
