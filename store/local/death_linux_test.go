@@ -7,13 +7,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
-
-// patience bounds what takes milliseconds when all is well, and a fetch of packages when it is the first time.
-const patience = 3 * time.Minute
 
 // A parent that is killed with kill -9 takes its servers with it, and leaves folders that the next test run removes.
 func TestParentKilled(t *testing.T) {

@@ -15,6 +15,9 @@ import (
 	"github.com/valkey-io/valkey-go"
 )
 
+// patience bounds what takes milliseconds when all is well, and a fetch of packages when it is the first time.
+const patience = 3 * time.Minute
+
 // soon is how long a frozen server is given to prove that it does not answer.
 const soon = 150 * time.Millisecond
 

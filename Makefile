@@ -1,0 +1,51 @@
+# Nothing here is needed to start: `go run ./cmd/bestie dev` and `go test ./...` work with Go alone.
+
+GO     ?= go
+TOOL    = $(GO) tool -modfile=tools/go.mod
+FUZZ   ?= 30s
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## a gateway with private stores and demo data, on this machine
+	$(GO) run ./cmd/bestie dev
+
+.PHONY: sim
+sim: ## simulated mitras and customers against what `make run` runs
+	$(GO) run ./cmd/bestie sim --mitras 200 --customers 50 --duration 30s
+
+.PHONY: test
+test: ## all tests with the race detector, on stores of their own
+	$(GO) test -race -shuffle=on ./...
+
+.PHONY: lint
+lint: ## formatting, vet (Linux and macOS), staticcheck, unreachable code
+	.ci/lint
+
+.PHONY: fmt
+fmt: ## format the code
+	$(TOOL) gofumpt -w $(shell git ls-files '*.go')
+
+.PHONY: bench
+bench: ## benchmarks, once each
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: fuzz
+fuzz: ## every fuzz test for FUZZ=30s
+	.ci/fuzz $(FUZZ)
+
+.PHONY: build
+build: ## bin/bestie, static
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/bestie ./cmd/bestie
+
+.PHONY: image
+image: ## the container image
+	docker build -t bestie-gateway .
+
+.PHONY: check
+check: ## what has to pass before a change goes in
+	.ci/run
