@@ -37,7 +37,7 @@ func TestHelp_TeachesEveryCommand(t *testing.T) {
 			require.Equal(t, help, same)
 			require.Contains(t, help, "Usage: bestie "+cmd.name)
 			require.Contains(t, help, "Example:\n  ")
-			require.Contains(t, help, strings.TrimSpace(cmd.about))
+			require.Contains(t, help, wrap(cmd.about))
 			cmd.flags.VisitAll(func(f *flag.Flag) {
 				require.Contains(t, help, "--"+f.Name)
 				require.NotEmpty(t, f.Usage, "--%s says nothing", f.Name)

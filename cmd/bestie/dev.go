@@ -26,7 +26,7 @@ Runs an instance with all that it needs, for development. Postgres and Valkey co
 set, else from programs on this machine, else they are fetched into the folder .dev, which takes a moment the first time.
 The schema is brought up to date, demo data is written, the test routes are on, phone codes appear in the log, and what
 to try next is printed. Data stays in .dev between runs: delete the folder to start anew. Ctrl-C stops it all.`,
-		settings: config.Settings[config.All](),
+		settings: devSettings(),
 		example:  "bestie dev\nPUBLIC_ADDR=127.0.0.1:4000 INTERNAL_ADDR=127.0.0.1:4001 bestie dev --dir /tmp/bestie",
 		flags:    flags,
 		run: func(ctx context.Context, sh *shell, _ []string) error {
@@ -41,6 +41,17 @@ to try next is printed. Data stays in .dev between runs: delete the folder to st
 			return err
 		},
 	}
+}
+
+// devSettings are those of serve and seed; what those require, dev finds or makes.
+func devSettings() []config.Setting {
+	settings := config.Settings[config.All]()
+	for i := range settings {
+		if settings[i].Required {
+			settings[i].Required, settings[i].Default = false, "dev finds or makes one"
+		}
+	}
+	return settings
 }
 
 // dev brings everything up, serves until ctx ends, and takes everything down.
@@ -63,7 +74,7 @@ func dev(ctx context.Context, sh *shell, dir string) error {
 		return err
 	}
 
-	stores, err := startStores(ctx, dir, step)
+	stores, err := startStores(ctx, dir, environ, step)
 	if err != nil {
 		return err
 	}
@@ -140,13 +151,15 @@ func seedDemo(ctx context.Context, cfg config.All, sh *shell) error {
 type devStores struct{ postgres, valkey *local.Server }
 
 // startStores finds or starts both. What it started ends with this process, however that ends.
-func startStores(ctx context.Context, dir string, step func(string)) (*devStores, error) {
-	options := local.Options{Dir: dir, Durable: true, Progress: step}
-	db, err := local.Postgres(ctx, options)
+func startStores(ctx context.Context, dir string, environ []string, step func(string)) (*devStores, error) {
+	options := func(given string) local.Options {
+		return local.Options{Dir: dir, Durable: true, Progress: step, Private: !isSet(environ, given)}
+	}
+	db, err := local.Postgres(ctx, options("DATABASE_URL"))
 	if err != nil {
 		return nil, err
 	}
-	mirror, err := local.Valkey(ctx, options)
+	mirror, err := local.Valkey(ctx, options("VALKEY_URL"))
 	if err != nil {
 		db.Stop()
 		return nil, err

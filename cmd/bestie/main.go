@@ -3,12 +3,13 @@
 //
 // This is the only place that knows what is behind each port of core. Files:
 //
-//	main, command, help   which command is meant, and how it is told of
+//	main, command         which command is meant, and how it is told of
 //	config/               settings from the environment
 //	program, wiring       an instance: built floor by floor, started in order, stopped in reverse
-//	metrics               the parts' counters for Prometheus
-//	serve, dev            an instance for real, and one with everything it needs
-//	stores, token, tools  the other commands
+//	parts                 the pieces that run, each with its end
+//	telemetry/            their counters for Prometheus
+//	serve, dev            an instance for real, and one with everything it needs (den, banner)
+//	stores, token, sim, tools   the other commands
 package main
 
 import (

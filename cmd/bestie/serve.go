@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"io"
+	"log/slog"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/halobestie/bestie-gateway/cmd/bestie/config"
 )
@@ -56,4 +59,19 @@ func isLoopback(addr string) bool {
 	}
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || (err == nil && ip.IsLoopback())
+}
+
+// newLogger writes JSON for machines, or lines for people, who need no date.
+func newLogger(c config.Log, w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: c.LogLevel}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	options.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey && len(groups) == 0 {
+			return slog.String(slog.TimeKey, a.Value.Time().Format(time.TimeOnly+".000"))
+		}
+		return a
+	}
+	return slog.New(slog.NewTextHandler(w, options))
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/halobestie/bestie-gateway/cmd/bestie/config"
+	"github.com/halobestie/bestie-gateway/cmd/bestie/telemetry"
 	"github.com/halobestie/bestie-gateway/core"
 	"github.com/halobestie/bestie-gateway/core/auth"
 	"github.com/halobestie/bestie-gateway/core/auth/otplog"
@@ -14,6 +15,7 @@ import (
 	"github.com/halobestie/bestie-gateway/core/presence"
 	"github.com/halobestie/bestie-gateway/core/push"
 	"github.com/halobestie/bestie-gateway/gateway"
+	"github.com/halobestie/bestie-gateway/gateway/rest"
 	"github.com/halobestie/bestie-gateway/gateway/socket"
 	"github.com/halobestie/bestie-gateway/store/postgres"
 	"github.com/halobestie/bestie-gateway/store/valkey"
@@ -109,4 +111,53 @@ func (p *program) rooms(bus *valkey.Bus) gateway.Rooms {
 		Presence: p.presence, Pairing: p.pairing, Chat: p.chat, Devices: p.push,
 		Outbox: p.db.Outbox(), Bus: bus, HTTP: p.public,
 	}
+}
+
+// buildHTTP makes the two routers. They share no route: what is internal is 404 on the public port.
+func (p *program) buildHTTP() {
+	cfg := rest.Config{
+		PerIPPerMinute: p.cfg.RESTPerIPMinute,
+		TestRoutes:     p.cfg.TestRoutes,
+		TrustedProxies: p.cfg.Proxies(),
+	}
+	deps := rest.Deps{
+		Tokens: p.auth, SignIn: p.auth, TestAccounts: p.auth, Catalogue: p.chat,
+		Readiness: readiness{p}, Metrics: telemetry.Handler(map[string]any{
+			"auth": p.auth.Stats, "chat": p.chat.Stats, "pairing": p.pairing.Stats, "presence": p.presence.Stats,
+			"gateway": p.gateway.Stats, "postgres": p.db.Stats, "valkey": p.valkey.Stats,
+		}),
+	}
+	p.public = rest.Public(cfg, deps, core.SystemClock, p.log)
+	p.internal = rest.Internal(cfg, deps, core.SystemClock, p.log)
+}
+
+// readiness judges whether the instance should get traffic. Stores that are out make it degraded and not unready: they
+// are out for all instances, and an instance without them still holds its sockets.
+type readiness struct{ *program }
+
+// pingPatience bounds how long readiness waits for Postgres.
+const pingPatience = 300 * time.Millisecond
+
+// Ready implements rest.Readiness.
+func (r readiness) Ready(ctx context.Context) rest.Ready {
+	ctx, cancel := context.WithTimeout(ctx, pingPatience)
+	defer cancel()
+	parts := []rest.Part{
+		{Name: "draining", OK: !r.gateway.Draining()},
+		{Name: "postgres", OK: r.db.Ping(ctx) == nil},
+		{Name: "valkey", OK: r.valkey.Up()},
+		{Name: "bus", OK: r.valkey.Bus().Live()},
+		{Name: "mirror", OK: r.presence.Degraded() == "", Detail: r.presence.Degraded()},
+	}
+	for i, detail := range map[int]string{
+		0: "this instance is going away",
+		1: "does not answer: requests that need it are refused, sockets stay",
+		2: "does not answer: answering from Postgres",
+		3: "not subscribed: events come from the outbox, half a second later",
+	} {
+		if !parts[i].OK {
+			parts[i].Detail = detail
+		}
+	}
+	return rest.Ready{OK: parts[0].OK, Parts: parts}
 }

@@ -1,4 +1,6 @@
-package main
+// Package telemetry turns the Stats structs of an instance's parts into Prometheus metrics, so that no part knows Prometheus
+// and a counter that a part adds needs no word here.
+package telemetry
 
 import (
 	"fmt"
@@ -20,9 +22,9 @@ var levels = []string{
 	"DeniedSessions",
 }
 
-// metricsHandler serves the counters of all parts, each read when it is asked for, with those of the Go runtime
-// and the process. sources maps a part's name to its func() Stats.
-func metricsHandler(sources map[string]any) http.Handler {
+// Handler serves the counters of all parts, each read when it is asked for, with those of the Go runtime and the process. sources
+// maps a part's name to its func() Stats, which must be safe to call concurrently.
+func Handler(sources map[string]any) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -33,7 +35,7 @@ func metricsHandler(sources map[string]any) http.Handler {
 }
 
 // statsCollector turns a Stats struct into metrics: the field MessagesOut of part gateway is bestie_gateway_messages_out_total,
-// and a map of counters has its keys in a label. So a counter that a part adds is a metric without a word here.
+// and a map of counters has its keys in a label.
 type statsCollector struct {
 	read   reflect.Value // func() Stats
 	fields []statsField
@@ -123,12 +125,4 @@ func snake(name string) string {
 		b.WriteRune(unicode.ToLower(r))
 	}
 	return b.String()
-}
-
-// metrics are the counters of every part of the program.
-func (p *program) metrics() http.Handler {
-	return metricsHandler(map[string]any{
-		"auth": p.auth.Stats, "chat": p.chat.Stats, "pairing": p.pairing.Stats, "presence": p.presence.Stats,
-		"gateway": p.gateway.Stats, "postgres": p.db.Stats, "valkey": p.valkey.Stats,
-	})
 }

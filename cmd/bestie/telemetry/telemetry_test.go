@@ -1,4 +1,4 @@
-package main
+package telemetry
 
 import (
 	"io"
@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestMetricsHandler(t *testing.T) {
+func TestHandler(t *testing.T) {
 	t.Parallel()
 	type inner struct{ MessagesOut uint64 }
 	type stats struct {
@@ -19,7 +19,7 @@ func TestMetricsHandler(t *testing.T) {
 		Name        string // no number: left out
 		Socket      struct{ Messages uint64 }
 	}
-	handler := metricsHandler(map[string]any{"gateway": func() stats {
+	handler := Handler(map[string]any{"gateway": func() stats {
 		s := stats{inner: inner{7}, Connections: 3, OutOfFiles: 1, Closed: map[uint16]uint64{4000: 2}}
 		s.Socket.Messages = 5
 		return s
