@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,7 +33,7 @@ func TestDrain(t *testing.T) {
 	// One of them waits for an answer that comes late.
 	working := peers[0]
 	working.send(&protocol.PairingCancel{SessionID: protocol.UUID(core.NewID[core.SessionID]())}, 7)
-	<-slow.reached
+	slow.await(t)
 	require.False(t, r.Draining())
 
 	began := time.Now()
@@ -45,9 +46,10 @@ func TestDrain(t *testing.T) {
 		told   time.Duration
 		closed time.Time
 	}
-	gone := make(chan going, len(peers))
-	for _, p := range peers {
-		go func() {
+	gone := make([]going, len(peers))
+	var all sync.WaitGroup
+	for i, p := range peers {
+		all.Go(func() {
 			var m protocol.Draining
 			p.expect(&m, 0)
 			if p == working {
@@ -55,16 +57,16 @@ func TestDrain(t *testing.T) {
 				p.expect(new(protocol.Ack), 7)
 			}
 			require.Equal(t, protocol.CloseRestart, p.ends())
-			gone <- going{time.Duration(m.ReconnectAfterMS) * time.Millisecond, time.Now()}
-		}()
+			gone[i] = going{time.Duration(m.ReconnectAfterMS) * time.Millisecond, time.Now()}
+		})
 	}
 	require.Eventually(t, r.Draining, patience, time.Millisecond)
 	_, err := r.upgrade("/ws", http.Header{"Authorization": {"Bearer " + r.tokens.issue(principal(core.Mitra))}}, protocol.Subprotocol)
 	require.ErrorIs(t, err, ws.StatusError(http.StatusServiceUnavailable))
 
+	all.Wait()
 	early := 0
-	for range peers {
-		g := <-gone
+	for _, g := range gone {
 		require.Less(t, g.told, drain)
 		require.WithinDuration(t, began.Add(g.told), g.closed, 600*time.Millisecond, "closed at the pace that was told")
 		if g.told < drain/2 {
@@ -116,7 +118,7 @@ func TestRunWaitsForRequests(t *testing.T) {
 	})
 	p := r.connect(core.Customer)
 	p.send(&protocol.PairingCancel{SessionID: protocol.UUID(core.NewID[core.SessionID]())}, 1)
-	<-slow.reached
+	slow.await(t)
 	r.stop()
 	select {
 	case err := <-ended:

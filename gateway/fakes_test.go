@@ -5,7 +5,10 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/halobestie/bestie-gateway/core"
 	"github.com/halobestie/bestie-gateway/core/auth"
@@ -167,6 +170,18 @@ func (w *world) End(_ context.Context, id core.SessionID, _ core.Principal, _ st
 }
 
 func (w *world) Register(context.Context, core.Principal, string, push.Platform) error { return nil }
+
+// drop is the next call of Dropped.
+func (w *world) drop(t *testing.T) dropped {
+	t.Helper()
+	select {
+	case d := <-w.drops:
+		return d
+	case <-time.After(patience):
+		require.Fail(t, "presence was told nothing")
+		return dropped{}
+	}
+}
 
 // Since gives the whole outbox, whatever the age.
 func (w *world) Since(_ context.Context, age time.Duration) ([]core.Event, error) {

@@ -135,7 +135,7 @@ func TestReplaced(t *testing.T) {
 		old := r.connectAs(who)
 		newer := r.connectAs(who)
 		require.Equal(t, protocol.CloseReplaced, old.ends())
-		require.Equal(t, dropped{who.Mitra(), 1, presence.Suspect}, <-r.world.drops)
+		require.Equal(t, dropped{who.Mitra(), 1, presence.Suspect}, r.world.drop(t))
 		newer.beats(1)
 		require.EqualValues(t, 1, r.Stats().Connections)
 	})
@@ -159,8 +159,8 @@ func TestReplaced(t *testing.T) {
 		})
 		beaten, winner := principal(core.Mitra), principal(core.Mitra)
 		b, w := r.dial(r.tokens.issue(beaten)), r.dial(r.tokens.issue(winner))
-		<-connecting.reached
-		<-connecting.reached
+		connecting.await(t)
+		connecting.await(t)
 		r.Event(event(t, 1, core.MitraReplaced, beaten.ID, presence.Replaced{Epoch: 1000})) // higher than it will get
 		r.Event(event(t, 2, core.MitraReplaced, winner.ID, presence.Replaced{Epoch: 1}))    // not higher
 		connecting.release()
@@ -186,16 +186,16 @@ func TestDrops(t *testing.T) {
 
 	p := r.connect(core.Mitra)
 	p.hangUp(ws.StatusNormalClosure)
-	require.Equal(t, presence.Clean, (<-r.world.drops).how)
+	require.Equal(t, presence.Clean, r.world.drop(t).how)
 	p = r.connect(core.Mitra)
 	p.hangUp(ws.StatusGoingAway)
-	require.Equal(t, presence.Clean, (<-r.world.drops).how)
+	require.Equal(t, presence.Clean, r.world.drop(t).how)
 	p = r.connect(core.Mitra)
 	require.NoError(t, p.conn.Close())
-	require.Equal(t, presence.Suspect, (<-r.world.drops).how)
+	require.Equal(t, presence.Suspect, r.world.drop(t).how)
 	p = r.connect(core.Mitra)
 	require.Equal(t, protocol.CloseIdle, p.ends())
-	require.Equal(t, dropped{p.who.Mitra(), 4, presence.Stale}, <-r.world.drops)
+	require.Equal(t, dropped{p.who.Mitra(), 4, presence.Stale}, r.world.drop(t))
 	require.Empty(t, r.world.modes, "neither coming nor going changes the mode")
 }
 
@@ -209,12 +209,12 @@ func TestClosedWhileConnecting(t *testing.T) {
 		}
 	})
 	p := r.dial(r.tokens.issue(principal(core.Mitra)))
-	<-connecting.reached
+	connecting.await(t)
 	p.hangUp(ws.StatusNormalClosure)
 	require.Eventually(t, func() bool { return r.Stats().Connections == 0 }, patience, time.Millisecond)
 	require.Empty(t, r.world.drops, "there is no epoch to tell of yet")
 	connecting.release()
-	drop := <-r.world.drops
+	drop := r.world.drop(t)
 	require.EqualValues(t, 1, drop.epoch)
 	require.Equal(t, presence.Clean, drop.how)
 }

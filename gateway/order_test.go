@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -32,6 +33,16 @@ func (g *gate) pass(ctx context.Context) {
 	}
 }
 
+// await returns when one more call has come.
+func (g *gate) await(t *testing.T) {
+	t.Helper()
+	select {
+	case <-g.reached:
+	case <-time.After(patience):
+		require.Fail(t, "nobody came")
+	}
+}
+
 func (g *gate) release() { g.once.Do(func() { close(g.open) }) }
 
 func event(t *testing.T, id int64, kind core.EventKind, to core.UserID, body any) core.Event {
@@ -55,7 +66,7 @@ func TestWelcomeComesFirst(t *testing.T) {
 	p := r.dial(r.tokens.issue(who))
 	p.send(&protocol.AvailabilitySubscribe{}, 1)
 	p.send(&protocol.PairingCancel{SessionID: protocol.UUID(core.NewID[core.SessionID]())}, 2)
-	<-reading.reached // it is registered, and its state is being read
+	reading.await(t) // it is registered, and its state is being read
 	const flood = 200
 	for i := range flood {
 		s := chat.Session{ID: core.NewID[core.SessionID](), Version: int64(i), Status: chat.Searching}
@@ -92,7 +103,7 @@ func TestHeldEventsAreBounded(t *testing.T) {
 	})
 	who := principal(core.Customer)
 	p := r.dial(r.tokens.issue(who))
-	<-reading.reached
+	reading.await(t)
 	for i := range 100 {
 		r.Event(event(t, int64(i+1), core.SessionUpdated, who.ID, chat.Session{ID: core.NewID[core.SessionID]()}))
 	}
@@ -115,7 +126,7 @@ func TestAnswersComeInOrder(t *testing.T) {
 	p.send(&protocol.StateGet{}, 3)
 	p.send(cancel, 0)                     // carried out, not answered
 	p.send(&protocol.PairingRequest{}, 4) // no key
-	<-slow.reached
+	slow.await(t)
 	p.send(&protocol.Heartbeat{}, 5)
 	p.send(&protocol.AvailabilitySubscribe{}, 6)
 	p.send(&protocol.AvailabilityUnsubscribe{}, 7)
@@ -143,8 +154,9 @@ func TestOverload(t *testing.T) {
 			}
 		})
 		busy, other := r.connect(core.Customer), r.connect(core.Customer)
+		r.idle()
 		busy.send(cancel, 1)
-		<-slow.reached
+		slow.await(t)
 		other.send(cancel, 2)
 		require.NotEmpty(t, other.fails(2, protocol.CodeOverloaded).Message)
 		other.send(cancel, 0) // not even an error
@@ -156,6 +168,7 @@ func TestOverload(t *testing.T) {
 		slow.release()
 		late.welcome()
 		busy.expect(new(protocol.Ack), 1)
+		r.idle()
 		other.send(cancel, 4)
 		other.expect(new(protocol.Ack), 4)
 		require.EqualValues(t, 2, r.Stats().Overloaded)

@@ -70,6 +70,12 @@ func newRig(t *testing.T, cfg gateway.Config, prepare func(*world)) *rig {
 	return r
 }
 
+// idle waits until no worker is busy: a welcome or an answer is sent before its worker is free.
+func (r *rig) idle() {
+	r.t.Helper()
+	require.Eventually(r.t, func() bool { return r.Stats().Busy == 0 }, patience, time.Millisecond)
+}
+
 func principal(role core.UserType) core.Principal {
 	return core.Principal{
 		Type: role, ID: core.NewID[core.UserID](), Session: core.NewID[core.AuthSessionID](),

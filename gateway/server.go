@@ -160,6 +160,7 @@ type Stats struct {
 	Connections uint64 // sockets up, customers and mitras
 	Customers   uint64
 	Epochless   uint64 // mitras that have no epoch, since Postgres was out
+	Busy        uint64 // workers
 	InLine      uint64 // connections that wait for a worker
 
 	// Counters.
@@ -181,11 +182,13 @@ type Stats struct {
 // Stats may be called at any time after Listen.
 func (s *Server) Stats() Stats {
 	c := &s.stats
+	busy, inLine := s.workers.load()
 	return Stats{
 		Connections:   uint64(s.hub.Len()),
 		Customers:     uint64(c.customers.Load()),
 		Epochless:     uint64(s.waiting.len()),
-		InLine:        uint64(s.workers.inLine()),
+		Busy:          uint64(busy),
+		InLine:        uint64(inLine),
 		Requests:      c.requests.Load(),
 		Overloaded:    c.overloaded.Load(),
 		Stateless:     c.stateless.Load(),

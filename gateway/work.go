@@ -268,9 +268,9 @@ func (w *workers) stop() {
 	_ = w.pool.ReleaseTimeout(requestTimeout)
 }
 
-// inLine is how many connections wait for a worker.
-func (w *workers) inLine() int {
+// load is how many workers are busy, and how many connections wait for one.
+func (w *workers) load() (busy, inLine int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.line) - w.next
+	return w.size - w.free, len(w.line) - w.next
 }
