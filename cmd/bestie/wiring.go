@@ -143,7 +143,7 @@ func (r readiness) Ready(ctx context.Context) rest.Ready {
 	ctx, cancel := context.WithTimeout(ctx, pingPatience)
 	defer cancel()
 	parts := []rest.Part{
-		{Name: "draining", OK: !r.gateway.Draining()},
+		{Name: "accepting", OK: !r.gateway.Draining()},
 		{Name: "postgres", OK: r.db.Ping(ctx) == nil},
 		{Name: "valkey", OK: r.valkey.Up()},
 		{Name: "bus", OK: r.valkey.Bus().Live()},

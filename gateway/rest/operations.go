@@ -2,6 +2,7 @@ package rest
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/julienschmidt/httprouter"
 
@@ -22,8 +23,11 @@ func (s *server) readyz(withReasons bool) httprouter.Handle {
 	return func(w http.ResponseWriter, r *http.Request, _ httprouter.Params) {
 		ready := s.deps.Readiness.Ready(r.Context())
 		body, status := answer{Status: "ready"}, http.StatusOK
-		if !ready.OK {
+		switch {
+		case !ready.OK:
 			body.Status, status = "not ready", http.StatusServiceUnavailable
+		case slices.ContainsFunc(ready.Parts, func(p Part) bool { return !p.OK }):
+			body.Status = "degraded" // and to be sent traffic all the same: what is out is out for all instances
 		}
 		if withReasons {
 			body.Parts = ready.Parts

@@ -72,8 +72,8 @@ func TestHealth(t *testing.T) {
 	h.readiness.mu.Lock()
 	h.readiness.ready = rest.Ready{OK: true, Parts: []rest.Part{{Name: "valkey", Detail: "breaker open"}}}
 	h.readiness.mu.Unlock()
-	require.JSONEq(t, `{"status":"ready"}`, h.get("/readyz").ok(t, 200).text, "the public learns no reasons")
-	require.JSONEq(t, `{"status":"ready","parts":[{"name":"valkey","ok":false,"detail":"breaker open"}]}`, h.do(h.internal, "GET", "/readyz", "").ok(t, 200).text)
+	require.JSONEq(t, `{"status":"degraded"}`, h.get("/readyz").ok(t, 200).text, "the public learns no reasons")
+	require.JSONEq(t, `{"status":"degraded","parts":[{"name":"valkey","ok":false,"detail":"breaker open"}]}`, h.do(h.internal, "GET", "/readyz", "").ok(t, 200).text)
 	h.readiness.mu.Lock()
 	h.readiness.ready.OK = false
 	h.readiness.mu.Unlock()
