@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -53,24 +52,24 @@ func (s *Server) adopt(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveHTTP serves until ctx ends, then lets requests under way finish for a moment.
+// serveHTTP serves until ctx ends, then lets requests under way finish for a moment. The listener may be closed before this
+// function hears of the end: that is no failure.
 func (s *Server) serveHTTP(ctx context.Context, listener net.Listener) error {
-	stopped := make(chan struct{})
-	unhook := context.AfterFunc(ctx, func() {
-		defer close(stopped)
-		brief, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second/2)
-		defer cancel()
-		if s.http.Shutdown(brief) != nil {
-			_ = s.http.Close()
+	served := make(chan error, 1)
+	go func() { served <- s.http.Serve(listener) }()
+	select {
+	case err := <-served:
+		if ctx.Err() == nil {
+			return err
 		}
-	})
-	err := s.http.Serve(listener)
-	if unhook() { // Serve failed while ctx is alive
-		return err
+		served <- err
+	case <-ctx.Done():
 	}
-	<-stopped
-	if errors.Is(err, http.ErrServerClosed) || ctx.Err() != nil {
-		return nil
+	brief, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second/2)
+	defer cancel()
+	if s.http.Shutdown(brief) != nil {
+		_ = s.http.Close()
 	}
-	return err
+	<-served
+	return nil
 }

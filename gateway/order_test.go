@@ -186,6 +186,7 @@ func TestOverload(t *testing.T) {
 			}
 		})
 		p := r.connect(core.Customer)
+		r.idle()
 		for id := uint32(1); id <= 4; id++ {
 			p.send(cancel, id)
 		}
@@ -210,6 +211,7 @@ func TestOverload(t *testing.T) {
 			}
 		})
 		p := r.connect(core.Customer)
+		r.idle()
 		for id := uint32(1); id <= 9; id++ {
 			p.send(cancel, id)
 		}
