@@ -27,14 +27,15 @@ type acceptance struct {
 func (p *Pairing) Accept(ctx context.Context, id core.OfferID, mitra core.MitraID, epoch int64) (s chat.Session, err error) {
 	err = p.db.inTx(ctx, "accept offer", func(ctx context.Context, t *tx) error {
 		a := acceptance{offer: id}
-		if a.session, err = t.lockOffered(ctx, id, mitra); err != nil {
-			return err
+		a.session, a.open, err = t.lockOffered(ctx, id, mitra)
+		if err == nil && a.open {
+			err = t.lockAcceptance(ctx, &a, mitra)
 		}
-		if err := t.lockAcceptance(ctx, &a, mitra); err != nil {
+		if err != nil {
 			return err
 		}
 		if !a.open {
-			s, err = t.tooLate(ctx, &a)
+			s, err = t.tooLate(ctx, id, mitra)
 			return err
 		}
 		if err := a.refusal(epoch); err != nil {
@@ -98,11 +99,23 @@ func (a *acceptance) unable(epoch int64) error {
 	return nil
 }
 
-// tooLate answers for an offer that is closed: the winner gets its session again, others the reason.
-func (t *tx) tooLate(ctx context.Context, a *acceptance) (chat.Session, error) {
+const tooLateSQL = `
+	select o.status, o.rerouted_at is not null, s.id, s.status, m.mode, m.is_active, m.connection_epoch, coalesce(m.max_capacity, $3),
+		(` + heldSQL + `)
+	from session_offers o join chat_sessions s on s.id = o.session_id join mitras m on m.id = o.mitra_id
+	where o.id = $2 and o.mitra_id = $1`
+
+// tooLate answers for an offer that is closed: the winner gets its session again, others the reason. Nothing needs a lock
+// for that, so the many who lose a race do not queue behind each other. NOT_FOUND when the offer is not the mitra's.
+func (t *tx) tooLate(ctx context.Context, id core.OfferID, mitra core.MitraID) (chat.Session, error) {
+	var a acceptance
 	var status pairing.OfferStatus
 	var rerouted bool
-	err := t.QueryRow(ctx, `select status, rerouted_at is not null from session_offers where id = $1`, a.offer).Scan(&status, &rerouted)
+	err := t.QueryRow(ctx, tooLateSQL, mitra, id, t.db.settings.Current().MitraMaxCapacity).Scan(&status, &rerouted,
+		&a.session.id, &a.session.status, &a.mitra.Mode, &a.mitra.Active, &a.mitra.Epoch, &a.max, &a.held)
+	if missing(err) {
+		err = core.Errorf(core.NotFound, "no such offer")
+	}
 	if err != nil {
 		return chat.Session{}, err
 	}
@@ -110,15 +123,15 @@ func (t *tx) tooLate(ctx context.Context, a *acceptance) (chat.Session, error) {
 	case status == pairing.Accepted && !rerouted:
 		return t.db.session(ctx, t, a.session.id)
 	case status == pairing.Lost:
-		return chat.Session{}, core.Errorf(core.OfferTaken, "another mitra was first")
+		err = core.Errorf(core.OfferTaken, "another mitra was first")
 	case status == pairing.Withdrawn && a.session.status == chat.Cancelled:
-		return chat.Session{}, core.Errorf(core.OfferCancelled, "the customer gave up")
-	case status == pairing.Withdrawn:
-		if err := a.unable(a.mitra.Epoch); err != nil {
-			return chat.Session{}, err
-		}
+		err = core.Errorf(core.OfferCancelled, "the customer gave up")
+	case status == pairing.Withdrawn && a.unable(a.mitra.Epoch) != nil:
+		err = a.unable(a.mitra.Epoch)
+	default:
+		err = core.Errorf(core.OfferExpired, "the offer is %s", status)
 	}
-	return chat.Session{}, core.Errorf(core.OfferExpired, "the offer is %s", status)
+	return chat.Session{}, err
 }
 
 // What an accept makes of the session; $8 is the mitra.

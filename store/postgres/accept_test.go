@@ -80,7 +80,8 @@ func TestAccept_RepeatedByWinner(t *testing.T) {
 	require.Len(t, events[chat.Session](w, core.SessionUpdated, s.CustomerID), 2, "the repetition told nobody")
 }
 
-// race calls f n times at once, in turns through two instances, and counts the outcomes.
+// race calls f n times at once, in turns through two instances, and counts the outcomes. UNAVAILABLE is asked again, as apps
+// do: on a busy machine a call may not get its turn in two seconds.
 func race(n int, one, other *postgres.DB, f func(i int, db *postgres.DB) error) map[core.Code]int {
 	var (
 		mu       sync.Mutex
@@ -96,6 +97,9 @@ func race(n int, one, other *postgres.DB, f func(i int, db *postgres.DB) error) 
 		all.Go(func() {
 			<-start
 			err := f(i, db)
+			for tries := 1; core.CodeOf(err) == core.Unavailable && tries < 10; tries++ {
+				err = f(i, db)
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			outcomes[core.CodeOf(err)]++
@@ -153,7 +157,7 @@ func TestAccept_RaceForCapacity(t *testing.T) {
 }
 
 // Sessions and mitras crossed in every direction, with ends, cancels and mode switches in between: no mitra over its
-// capacity, no session with two winners, and nobody hears of a deadlock.
+// capacity, no session with two winners, and no deadlock.
 func TestAccept_Crossfire(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -189,6 +193,7 @@ func TestAccept_Crossfire(t *testing.T) {
 		w.exec(`update session_offers set status = 'withdrawn', closed_at = now() where status in ('offered', 'delivered')`)
 		w.exec(`update chat_sessions set status = 'cancelled', end_reason = 'customer', ended_at = now() where ended_at is null`)
 	}
+	require.Zero(t, w.db.Stats().Retries+other.Stats().Retries)
 }
 
 func TestAccept_ReachingCapacityWithdraws(t *testing.T) {

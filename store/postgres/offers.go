@@ -65,9 +65,12 @@ func (p *Pairing) Received(ctx context.Context, id core.OfferID, mitra core.Mitr
 // Decline implements pairing.Offers.
 func (p *Pairing) Decline(ctx context.Context, id core.OfferID, mitra core.MitraID, reason string) error {
 	return p.db.inTx(ctx, "decline offer", func(ctx context.Context, t *tx) error {
-		session, err := t.lockOffered(ctx, id, mitra)
+		session, open, err := t.lockOffered(ctx, id, mitra)
 		if err != nil {
 			return err
+		}
+		if !open {
+			return t.owns(ctx, id, mitra)
 		}
 		done, err := t.Exec(ctx, `
 			update session_offers set status = 'declined', decline_reason = $2, closed_at = now(), push_due_at = null
@@ -95,15 +98,27 @@ type offered struct {
 	price  int64
 }
 
-// lockOffered locks the session of a mitra's offer. NOT_FOUND when the offer is not the mitra's.
-func (t *tx) lockOffered(ctx context.Context, id core.OfferID, mitra core.MitraID) (s offered, err error) {
+// lockOffered locks the session of a mitra's open offer. open is false when there is none: it is closed, or not the mitra's.
+// While this waits for the lock, the offer may close all the same.
+func (t *tx) lockOffered(ctx context.Context, id core.OfferID, mitra core.MitraID) (s offered, open bool, err error) {
 	err = t.QueryRow(ctx, `
 		select s.id, s.status, s.price from session_offers o join chat_sessions s on s.id = o.session_id
-		where o.id = $1 and o.mitra_id = $2 for no key update of s`, id, mitra).Scan(&s.id, &s.status, &s.price)
+		where o.id = $1 and o.mitra_id = $2 and o.status in ('offered', 'delivered') for no key update of s`, id, mitra).
+		Scan(&s.id, &s.status, &s.price)
 	if missing(err) {
-		return offered{}, core.Errorf(core.NotFound, "no such offer")
+		return offered{}, false, nil
 	}
-	return s, err
+	return s, err == nil, err
+}
+
+// owns is NOT_FOUND unless the offer is the mitra's.
+func (t *tx) owns(ctx context.Context, id core.OfferID, mitra core.MitraID) error {
+	var is bool
+	err := t.QueryRow(ctx, `select exists (select from session_offers where id = $1 and mitra_id = $2)`, id, mitra).Scan(&is)
+	if err == nil && !is {
+		err = core.Errorf(core.NotFound, "no such offer")
+	}
+	return err
 }
 
 const expireOffersSQL = `
