@@ -35,7 +35,7 @@ var (
 )
 
 // files gives the repository's files with their text, by slash-separated path: what Git would have, but for folders that
-// start with a dot (.ci counts) and binaries.
+// start with a dot (.ci counts), fetched ones and binaries.
 func files(t *testing.T, suffixes ...string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -44,7 +44,7 @@ func files(t *testing.T, suffixes ...string) map[string]string {
 			return err
 		}
 		if entry.IsDir() {
-			if strings.HasPrefix(name, ".") && name != "." && name != ".ci" {
+			if strings.HasPrefix(name, ".") && name != "." && name != ".ci" || entry.Name() == "node_modules" {
 				return fs.SkipDir
 			}
 			return nil
