@@ -132,7 +132,8 @@ func (f *fields) customerParty(name string, part **CustomerParty) {
 }
 
 func (f *fields) state(name string, part **State) {
-	if !f.enter(name, optional, "state", *part != nil) {
+	present := *part != nil && ((*part).Mitra != nil || (*part).Customer != nil)
+	if !f.enter(name, optional, "state", present) {
 		return
 	}
 	if *part == nil {
