@@ -108,9 +108,22 @@ func gatewayConfig(c config.Sockets) gateway.Config {
 // rooms are what the gateway's requests are carried out by.
 func (p *program) rooms(bus *valkey.Bus) gateway.Rooms {
 	return gateway.Rooms{
-		Presence: p.presence, Pairing: p.pairing, Chat: p.chat, Devices: p.push,
+		Presence: p.presence, Pairing: promptPairing{p.pairing, p.chat}, Chat: p.chat, Devices: p.push,
 		Outbox: p.db.Outbox(), Bus: bus, HTTP: p.public,
 	}
+}
+
+// promptPairing is the pairing room, whose declines are followed up at once: the last one of a wave makes the wave due.
+type promptPairing struct {
+	*pairing.Service
+	deadlines *chat.Service
+}
+
+// Decline declines, and has the deadlines looked at.
+func (p promptPairing) Decline(ctx context.Context, id core.OfferID, mitra core.MitraID, reason string) error {
+	err := p.Service.Decline(ctx, id, mitra, reason)
+	p.deadlines.Wake()
+	return err
 }
 
 // buildHTTP makes the two routers. They share no route: what is internal is 404 on the public port.

@@ -20,6 +20,14 @@ const (
 	shortestSleep = 10 * time.Millisecond
 )
 
+// Wake has Run look for due sessions at once, for a caller who has just moved a deadline to now. It does not block.
+func (s *Service) Wake() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
 // Run fires deadlines until ctx ends, and returns nil then. Store errors are logged once an outage and retried every second.
 func (s *Service) Run(ctx context.Context) error {
 	outage := core.Outage{Log: s.log, What: "session deadlines"}
@@ -30,6 +38,7 @@ func (s *Service) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-timer.C:
+		case <-s.wake:
 		}
 		sleep, err := s.fireDue(ctx)
 		_ = outage.Note(ctx, err)

@@ -81,6 +81,28 @@ func TestRun_FindsDeadlinesOfOthersWithinASecond(t *testing.T) {
 	})
 }
 
+func TestWake_FiresAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		plan := newPlan()
+		start := time.Now()
+		s := NewService(nil, plan, searches{plan}, slog.New(slog.DiscardHandler))
+		s.Wake()
+		s.Wake() // nobody listens yet: it does not block
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- s.Run(ctx) }()
+		time.Sleep(300 * time.Millisecond)
+		id := core.NewID[core.SessionID]()
+		plan.add(Due{ID: id, Status: Searching}, time.Now())
+		s.Wake()
+		synctest.Wait()
+		require.Equal(t, call{"search", 300 * time.Millisecond}, plan.calls(start)[id])
+		cancel()
+		require.NoError(t, <-done)
+	})
+}
+
 func TestRun_AFailureDelaysNobodyElseAndIsRetried(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

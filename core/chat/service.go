@@ -14,6 +14,7 @@ type Service struct {
 	deadlines Deadlines
 	searches  Searches
 	log       *slog.Logger
+	wake      chan struct{} // holds a token when Run is to look at once
 
 	fired  atomic.Uint64
 	failed atomic.Uint64
@@ -21,7 +22,7 @@ type Service struct {
 
 // NewService makes the room; searches is told of the waves and searches that are over.
 func NewService(store Store, deadlines Deadlines, searches Searches, log *slog.Logger) *Service {
-	return &Service{store: store, deadlines: deadlines, searches: searches, log: log}
+	return &Service{store: store, deadlines: deadlines, searches: searches, log: log, wake: make(chan struct{}, 1)}
 }
 
 // Live reads the live sessions of a user, oldest first: at most one for a customer. UNAVAILABLE.
