@@ -37,7 +37,7 @@ func (a apt) unpack(ctx context.Context, name, dir string) error {
 	if err := os.MkdirAll(debs, 0o755); err != nil {
 		return err
 	}
-	a.say("%s: loading %s", name, strings.Join(packages, " "))
+	a.say("loading %s", strings.Join(packages, " "))
 	if _, err := a.get(ctx, debs, append([]string{"download"}, packages...)...); err != nil {
 		return err
 	}

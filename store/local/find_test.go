@@ -127,7 +127,7 @@ func TestFixedStandIn(t *testing.T) {
 	var said string
 	o := Options{Dir: closed, Progress: func(line string) { said = line }}
 	p := &place{as: &account{uid: 4242, gid: 4242}}
-	dir, err := p.fixed(o, "postgres")
+	dir, err := p.fixed(t.Context(), o, "postgres")
 	require.NoError(t, err)
 	t.Cleanup(func() { os.RemoveAll(filepath.Dir(dir)) })
 	require.NotContains(t, dir, closed)
@@ -135,9 +135,16 @@ func TestFixedStandIn(t *testing.T) {
 	require.Contains(t, said, dir)
 	require.Contains(t, said, "is closed to user 4242")
 
-	again, err := p.fixed(o, "postgres")
+	again, err := p.fixed(t.Context(), o, "postgres")
 	require.NoError(t, err)
 	require.Equal(t, dir, again, "the same the next time")
+
+	cache := filepath.Dir(filepath.Dir(dir))
+	sweepStandIns(t.Context(), cache)
+	require.DirExists(t, dir)
+	require.NoError(t, os.RemoveAll(filepath.Dir(closed)))
+	sweepStandIns(t.Context(), cache)
+	require.NoDirExists(t, filepath.Dir(dir), "nobody will ask for it again")
 }
 
 func TestEnvironmentFirst(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 type Options struct {
 	// Dir keeps the data in Dir/postgres or Dir/valkey. Where that cannot be (read-only, or out of reach of the account
 	// that Postgres runs as under root) a folder of the machine's temporary space stands in, and Progress says which.
-	// Empty: a fresh folder under the cache.
+	// Empty: a fresh folder in memory, where there is plenty, else under the cache.
 	Dir string
 	// Durable keeps the data when the server stops and makes Postgres write as it does in production.
 	Durable bool

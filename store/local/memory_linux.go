@@ -19,5 +19,5 @@ func memoryFolder() string {
 	if err := syscall.Statfs(shm, &fs); err != nil || fs.Bavail*uint64(fs.Bsize) < plenty {
 		return ""
 	}
-	return filepath.Join(shm, "bestie-"+strconv.Itoa(os.Getuid()))
+	return filepath.Join(shm, "bestie-"+strconv.Itoa(os.Geteuid()))
 }

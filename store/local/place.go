@@ -23,6 +23,9 @@ const (
 	pidName      = "pid"
 	ownerName    = "owner.lock"    // held by the Go process that runs the server
 	childrenName = "children.lock" // held by the server's processes, all of them
+
+	standInPrefix = "dev-"       // of a stand-in's folder under the cache
+	standsForName = "stands-for" // in it: the folder that it stands in for
 )
 
 // orphanPatience is how long a server whose owner died may take to follow it by itself.
@@ -67,7 +70,7 @@ func claim(ctx context.Context, o Options, name string) (*place, error) {
 // one does. The returned release ends the lock under which that happens: nobody may sweep what is not claimed yet.
 func (p *place) choose(ctx context.Context, o Options, name string) (release func(), err error) {
 	if o.Dir != "" {
-		p.dir, err = p.fixed(o, name)
+		p.dir, err = p.fixed(ctx, o, name)
 		return func() {}, err
 	}
 	cache, err := cacheDir(p.as)
@@ -98,7 +101,7 @@ func (p *place) choose(ctx context.Context, o Options, name string) (release fun
 }
 
 // fixed is dir/name, or its stand-in under the cache when the children cannot live there.
-func (p *place) fixed(o Options, name string) (string, error) {
+func (p *place) fixed(ctx context.Context, o Options, name string) (string, error) {
 	abs, err := filepath.Abs(o.Dir)
 	if err != nil {
 		return "", err
@@ -112,11 +115,16 @@ func (p *place) fixed(o Options, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	stead := filepath.Join(cache, "dev-"+shortSum(abs), name)
-	o.say("%s: its data is in %s, because %v", name, stead, reason)
-	if err := ownFolder(filepath.Dir(stead), p.as); err != nil {
+	sweepStandIns(ctx, cache)
+	home := filepath.Join(cache, standInPrefix+shortSum(abs))
+	if err := ownFolder(home, p.as); err != nil {
 		return "", err
 	}
+	if err := os.WriteFile(filepath.Join(home, standsForName), []byte(abs), 0o600); err != nil {
+		return "", err
+	}
+	stead := filepath.Join(home, name)
+	o.say("%s: its data is in %s, because %v", name, stead, reason)
 	return stead, ownFolder(stead, p.as)
 }
 
@@ -166,22 +174,43 @@ func (p *place) release() {
 	p.owner = nil
 }
 
-// sweep removes the folders below run whose owners are gone. It is a courtesy: what it cannot remove stays.
-func sweep(ctx context.Context, run string) {
-	entries, err := os.ReadDir(run)
+// sweep removes the folders below dir whose owners are gone. It is a courtesy: what it cannot remove stays.
+func sweep(ctx context.Context, dir string) {
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return
 	}
 	for _, entry := range entries {
-		dir := filepath.Join(run, entry.Name())
-		owner, err := tryLock(filepath.Join(dir, ownerName))
+		if !entry.IsDir() {
+			continue
+		}
+		place := filepath.Join(dir, entry.Name())
+		owner, err := tryLock(filepath.Join(place, ownerName))
 		if err != nil {
 			continue
 		}
-		if endOrphans(ctx, dir) == nil {
-			os.RemoveAll(dir)
+		if endOrphans(ctx, place) == nil {
+			os.RemoveAll(place)
 		}
 		owner.Close()
+	}
+}
+
+// sweepStandIns removes those whose place in the world is gone, such as a deleted working copy.
+func sweepStandIns(ctx context.Context, cache string) {
+	for _, home := range folders(filepath.Join(cache, standInPrefix+"*")) {
+		standsFor, err := os.ReadFile(filepath.Join(home, standsForName))
+		if err != nil {
+			continue
+		}
+		// Not the folder itself: it may never have come to be.
+		if _, err := os.Stat(filepath.Dir(string(standsFor))); !errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		sweep(ctx, home)
+		if left, err := filepath.Glob(filepath.Join(home, "*", ownerName)); err == nil && len(left) == 0 {
+			os.RemoveAll(home)
+		}
 	}
 }
 
