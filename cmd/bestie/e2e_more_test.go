@@ -104,6 +104,26 @@ func TestModes(t *testing.T) {
 		mitra.fail(protocol.OfferAccept{OfferID: offer.OfferID}).Code)
 }
 
+// Who says goodbye is gone from the count at once, and back in it with a new socket, on any instance.
+func TestCount_FollowsTheSockets(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a, b := w.instance(), w.instance()
+	sari, dewi := a.mitra("Sari").connect(), a.mitra("Dewi").connect()
+	sari.do(online())
+	dewi.do(online())
+	customer := b.customer()
+	phone := customer.connect()
+	if n := *phone.do(protocol.AvailabilitySubscribe{}).Available; n != 2 {
+		await(phone, func(m protocol.Availability) bool { return m.Available == 2 })
+	}
+	sari.leave()
+	await(phone, func(m protocol.Availability) bool { return m.Available == 1 })
+	back := sari.account.connectAt(b)
+	require.Equal(t, protocol.ModeOnline, back.welcome.State.Mitra.Mode, "the mode is the mitra's own")
+	await(phone, func(m protocol.Availability) bool { return m.Available == 2 })
+}
+
 // What belongs to somebody else is answered like what does not exist.
 func TestForeignIDs(t *testing.T) {
 	t.Parallel()

@@ -77,21 +77,25 @@ func (c *app) leave() {
 // read takes in whole frames (the gateway never fragments) until the socket closes, answering pings and the close.
 func (c *app) read(from io.Reader) {
 	for {
-		frame, err := ws.ReadFrame(from)
+		head, err := ws.ReadHeader(from)
+		payload := make([]byte, min(head.Length, 1<<20))
+		if err == nil {
+			_, err = io.ReadFull(from, payload)
+		}
 		if err != nil {
 			c.change(func() { c.closed = ws.StatusAbnormalClosure })
 			return
 		}
-		switch frame.Header.OpCode {
+		switch head.OpCode {
 		case ws.OpPing:
-			_, _ = c.conn.Write(ws.MustCompileFrame(ws.MaskFrame(ws.NewPongFrame(frame.Payload))))
+			_, _ = c.conn.Write(ws.MustCompileFrame(ws.MaskFrame(ws.NewPongFrame(payload))))
 		case ws.OpClose:
-			_, _ = c.conn.Write(ws.MustCompileFrame(ws.MaskFrame(ws.NewCloseFrame(frame.Payload))))
-			code, _ := ws.ParseCloseFrameData(frame.Payload)
+			_, _ = c.conn.Write(ws.MustCompileFrame(ws.MaskFrame(ws.NewCloseFrame(payload))))
+			code, _ := ws.ParseCloseFrameData(payload)
 			c.change(func() { c.closed = code })
 			return
 		case ws.OpBinary:
-			message, err := protocol.ParseFromServer(frame.Payload)
+			message, err := protocol.ParseFromServer(payload)
 			if err != nil {
 				c.change(func() { c.closed = ws.StatusInvalidFramePayloadData })
 				return

@@ -116,8 +116,10 @@ func TestRun_Positions(t *testing.T) {
 		time.Sleep(3500 * time.Millisecond)
 		synctest.Wait()
 		require.Equal(t, []place{
-			{first.CustomerID, 1, start.Add(time.Second)}, {second.CustomerID, 2, start.Add(time.Second)},
-			{first.CustomerID, 1, start.Add(3 * time.Second)}, {second.CustomerID, 2, start.Add(3 * time.Second)},
+			{first.CustomerID, 1, start.Add(time.Second)},
+			{second.CustomerID, 2, start.Add(time.Second)},
+			{first.CustomerID, 1, start.Add(3 * time.Second)},
+			{second.CustomerID, 2, start.Add(3 * time.Second)},
 		}, d.positions)
 	})
 }
