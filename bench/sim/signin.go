@@ -9,7 +9,8 @@ import (
 	"github.com/halobestie/bestie-gateway/bench/client"
 )
 
-// signIn makes the accounts, a few at a time.
+// signIn makes the accounts, a few at a time. The phones are the same in each run, so that runs do not fill the database, and none of
+// those that `bestie dev` shows to people.
 func (w *world) signIn(ctx context.Context) error {
 	for i, api := range w.apis {
 		if err := api.Alive(ctx); err != nil {
@@ -17,7 +18,7 @@ func (w *world) signIn(ctx context.Context) error {
 		}
 	}
 	mitras, err := fill(w.opts.Mitras, func(i int) (client.Account, error) {
-		return w.apis[0].SeedMitra(ctx, fmt.Sprintf("+62811%08d", i+1), fmt.Sprintf("Mitra %d", i+1))
+		return w.apis[0].SeedMitra(ctx, fmt.Sprintf("+62812%08d", i+1), fmt.Sprintf("Mitra %d", i+1))
 	})
 	if err != nil {
 		return w.explainSeed(err)
