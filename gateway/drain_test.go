@@ -52,8 +52,9 @@ func TestDrain(t *testing.T) {
 		all.Go(func() {
 			var m protocol.Draining
 			p.expect(&m, 0)
-			if p == working {
-				slow.release()
+			if p == working { // its answer is late, so it goes later than it was told
+				late := time.Duration(m.ReconnectAfterMS)*time.Millisecond + 100*time.Millisecond
+				defer time.AfterFunc(min(late, drain/2), slow.release).Stop()
 				p.expect(new(protocol.Ack), 7)
 			}
 			require.Equal(t, protocol.CloseRestart, p.ends())

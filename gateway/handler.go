@@ -33,7 +33,6 @@ func (s *Server) Message(conn *socket.Conn, msg []byte) {
 		s.close(c, protocol.CloseNotMsgpack)
 		return
 	}
-	s.stats.requests.Add(1)
 	if !dispatch.InLoop(frame.Kind) {
 		s.request(c, frame)
 		return

@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/halobestie/bestie-gateway/core"
 	"github.com/halobestie/bestie-gateway/core/auth"
+	"github.com/halobestie/bestie-gateway/core/chat"
 	"github.com/halobestie/bestie-gateway/core/presence"
 	"github.com/halobestie/bestie-gateway/gateway"
 	"github.com/halobestie/bestie-gateway/protocol"
@@ -288,4 +290,43 @@ func TestEpochTakenByTheFirstRequest(t *testing.T) {
 	p.send(&protocol.OfferAccept{OfferID: protocol.UUID(core.NewID[core.OfferID]())}, 1)
 	p.expect(new(protocol.Ack), 1)
 	require.Zero(t, r.Stats().Epochless)
+}
+
+func TestStateThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{core.Errorf(core.Unavailable, "out"), errors.New("a fault of ours"), context.DeadlineExceeded} {
+		r := newRig(t, gateway.Config{}, func(w *world) {
+			w.onLive = func(context.Context) ([]chat.Session, error) { return nil, err }
+		})
+		for _, role := range []core.UserType{core.Customer, core.Mitra} {
+			p := r.dial(r.tokens.issue(principal(role)))
+			require.Nil(t, p.welcome().State)
+			p.beats(1)
+		}
+		require.EqualValues(t, 2, r.Stats().Stateless)
+	}
+}
+
+func TestMitraGoneWhilePostgresWasOut(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	r := newRig(t, gateway.Config{EpochRetry: 20 * time.Millisecond}, func(w *world) {
+		w.onConnect = func(id core.MitraID) (presence.Mitra, error) {
+			switch asked.Add(1) {
+			case 1, 2:
+				return presence.Mitra{}, core.Errorf(core.Unavailable, "out")
+			case 3:
+				return presence.Mitra{}, core.Errorf(core.NotFound, "deleted")
+			default:
+				return presence.Mitra{ID: id, ConnectionEpoch: 9}, nil // not active
+			}
+		}
+	})
+	was := r.dial(r.tokens.issue(principal(core.Mitra)))
+	require.Nil(t, was.welcome().State)
+	was.fails(0, protocol.CodeAccountInactive)
+	require.Equal(t, protocol.CloseInactive, was.ends())
+	inactive := r.dial(r.tokens.issue(principal(core.Mitra)))
+	inactive.fails(0, protocol.CodeAccountInactive)
+	require.Equal(t, protocol.CloseInactive, inactive.ends())
 }

@@ -157,17 +157,21 @@ func (c closed) Error() string { return "closed" }
 // read gives the next message; pings are answered, a close frame is an error.
 func (p *peer) read() ([]byte, error) {
 	for {
-		f, err := ws.ReadFrame(p.in)
+		head, err := ws.ReadHeader(p.in)
 		if err != nil {
 			return nil, err
 		}
-		switch f.Header.OpCode {
+		payload := make([]byte, head.Length)
+		if _, err := io.ReadFull(p.in, payload); err != nil {
+			return nil, err
+		}
+		switch head.OpCode {
 		case ws.OpBinary:
-			return f.Payload, nil
+			return payload, nil
 		case ws.OpPing:
-			p.frame(ws.NewPongFrame(f.Payload))
+			p.frame(ws.NewPongFrame(payload))
 		case ws.OpClose:
-			code, _ := ws.ParseCloseFrameData(f.Payload)
+			code, _ := ws.ParseCloseFrameData(payload)
 			return nil, closed{protocol.CloseCode(code)}
 		}
 	}

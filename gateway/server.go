@@ -150,7 +150,7 @@ func (s *Server) close(c *client, code protocol.CloseCode) {
 type counters struct {
 	customers atomic.Int64
 
-	requests, overloaded, stateless, panics, notAdopted atomic.Uint64
+	overloaded, stateless, panics, notAdopted           atomic.Uint64
 	events, duplicates, unknownEvents, delivered, polls atomic.Uint64
 }
 
@@ -164,7 +164,6 @@ type Stats struct {
 	InLine      uint64 // connections that wait for a worker
 
 	// Counters.
-	Requests      uint64 // frames that were well-formed
 	Overloaded    uint64 // answered OVERLOADED
 	Stateless     uint64 // welcomes without a state
 	Panics        uint64 // of a request
@@ -189,7 +188,6 @@ func (s *Server) Stats() Stats {
 		Epochless:     uint64(s.waiting.len()),
 		Busy:          uint64(busy),
 		InLine:        uint64(inLine),
-		Requests:      c.requests.Load(),
 		Overloaded:    c.overloaded.Load(),
 		Stateless:     c.stateless.Load(),
 		Panics:        c.panics.Load(),

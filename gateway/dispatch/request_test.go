@@ -9,6 +9,7 @@ import (
 
 	"github.com/halobestie/bestie-gateway/core"
 	"github.com/halobestie/bestie-gateway/core/presence"
+	"github.com/halobestie/bestie-gateway/gateway/dispatch"
 	"github.com/halobestie/bestie-gateway/protocol"
 )
 
@@ -165,6 +166,34 @@ func TestBadMessages(t *testing.T) {
 			require.NotEmpty(t, answer.Message)
 			require.Empty(t, b.rooms.calls)
 		})
+	}
+}
+
+// TestBodiesThatAreNoMaps sends every kind with a number for its body.
+func TestBodiesThatAreNoMaps(t *testing.T) {
+	t.Parallel()
+	kinds := []protocol.Kind{protocol.KindStateGet}
+	for _, q := range requests {
+		kinds = append(kinds, q.message.Kind())
+	}
+	for _, kind := range kinds {
+		for _, role := range both {
+			if !kind.From(protocol.Role(role)) {
+				continue
+			}
+			b, from := newBench(), newCaller(role)
+			answer := b.raw(t, from, []byte{0x93, byte(kind), 0x09, 0x01})
+			require.Equal(t, protocol.CodeBadMessage, decodeError(t, answer, 9).Code, kind)
+			require.Empty(t, append(b.rooms.calls, from.calls...), kind)
+		}
+	}
+}
+
+func TestInLoop(t *testing.T) {
+	t.Parallel()
+	for _, spec := range protocol.Kinds() {
+		overtakes := spec.Kind == 1 || spec.Kind == 2 || spec.Kind == 4 || spec.Kind == 5
+		require.Equal(t, overtakes, dispatch.InLoop(spec.Kind), spec.Name)
 	}
 }
 
