@@ -240,8 +240,11 @@ func TestVerify_AKnownTokenCostsNoAllocation(t *testing.T) {
 func TestNew_ErrConfig(t *testing.T) {
 	t.Parallel()
 	for _, cfg := range []auth.Config{
-		{}, {Secret: []byte("too short for a secret")}, {Secret: secretA, PreviousSecret: []byte("hunter2")},
-		{Secret: secretA, AccessTTL: -1}, {Secret: secretA, RefreshTTL: -1},
+		{},
+		{Secret: []byte("too short for a secret")},
+		{Secret: secretA, PreviousSecret: []byte("hunter2")},
+		{Secret: secretA, AccessTTL: -1},
+		{Secret: secretA, RefreshTTL: -1},
 	} {
 		_, err := auth.New(cfg, auth.Deps{})
 		require.Error(t, err)

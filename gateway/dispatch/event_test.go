@@ -52,7 +52,8 @@ func TestEvents(t *testing.T) {
 		},
 		{
 			"OK presence", core.PresenceChanged,
-			presence.Change{Mode: presence.Offline, Reason: presence.IgnoredOffers, Version: 8, At: later}, core.Mitra,
+			presence.Change{Mode: presence.Offline, Reason: presence.IgnoredOffers, Version: 8, At: later},
+			core.Mitra,
 			&protocol.PresenceUpdate{
 				Mode: protocol.ModeOffline, Reason: protocol.PresenceIgnoredOffers, Version: 8, At: later.UnixMilli(),
 			},

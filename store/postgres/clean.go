@@ -16,19 +16,25 @@ type retention struct {
 const cleanBatch = 5000
 
 var (
-	eventRetention = retention{"events", `
+	eventRetention = retention{
+		"events", `
 		delete from event_outbox where id = any(array(
 			select id from event_outbox where created_at < now() - $1::interval order by created_at limit $2 for update skip locked))`,
-		outboxKeep}
+		outboxKeep,
+	}
 	otherRetentions = []retention{
-		{"idempotency keys", `
+		{
+			"idempotency keys", `
 			delete from idempotency_keys where ctid = any(array(
 				select ctid from idempotency_keys where created_at < now() - $1::interval order by created_at limit $2 for update skip locked))`,
-			25 * time.Hour},
-		{"waves", `
+			25 * time.Hour,
+		},
+		{
+			"waves", `
 			delete from session_waves where ctid = any(array(
 				select ctid from session_waves where created_at < now() - $1::interval order by created_at limit $2 for update skip locked))`,
-			30 * 24 * time.Hour},
+			30 * 24 * time.Hour,
+		},
 	}
 )
 

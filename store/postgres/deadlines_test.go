@@ -39,8 +39,10 @@ func TestDue_EarliestFirst(t *testing.T) {
 	w.exec(`update chat_sessions set warn_at = now() - interval '1 second' where id = $1`, active.ID)
 	due, wait = w.due(10)
 	require.Equal(t, []chat.Due{
-		{ID: searching.ID, Status: chat.Searching}, {ID: waiting.ID, Status: chat.Searching},
-		{ID: pending.ID, Status: chat.PendingPayment}, {ID: active.ID, Status: chat.Active, Warn: true},
+		{ID: searching.ID, Status: chat.Searching},
+		{ID: waiting.ID, Status: chat.Searching},
+		{ID: pending.ID, Status: chat.PendingPayment},
+		{ID: active.ID, Status: chat.Active, Warn: true},
 	}, due)
 	require.Zero(t, wait)
 	due, wait = w.due(2)

@@ -207,8 +207,11 @@ func TestSaveHeartbeats(t *testing.T) {
 	now := time.Now().Truncate(time.Millisecond)
 	w.exec(`update mitras set last_heartbeat_at = $1`, now)
 	deactivated, err := w.db.Presence().SaveHeartbeats(t.Context(), []presence.Heartbeat{
-		{MitraID: a, At: now.Add(time.Second)}, {MitraID: a, At: now.Add(2 * time.Second)}, {MitraID: b, At: now.Add(-time.Hour)},
-		{MitraID: gone, At: now.Add(time.Second)}, {MitraID: core.NewID[core.MitraID](), At: now},
+		{MitraID: a, At: now.Add(time.Second)},
+		{MitraID: a, At: now.Add(2 * time.Second)},
+		{MitraID: b, At: now.Add(-time.Hour)},
+		{MitraID: gone, At: now.Add(time.Second)},
+		{MitraID: core.NewID[core.MitraID](), At: now},
 	})
 	require.NoError(t, err)
 	require.Equal(t, []core.MitraID{gone}, deactivated)

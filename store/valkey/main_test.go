@@ -133,7 +133,8 @@ func (r *mirrorRig) up(id core.MitraID, epoch int64) {
 func (r *mirrorRig) down(id core.MitraID, epoch int64, how presence.Drop, at time.Time) {
 	r.t.Helper()
 	require.NoError(r.t, r.mirror.SocketsDown(r.t.Context(), []presence.Dropped{
-		{Socket: presence.Socket{MitraID: id, Epoch: epoch}, How: how, At: at}}))
+		{Socket: presence.Socket{MitraID: id, Epoch: epoch}, How: how, At: at},
+	}))
 }
 
 // count is the available count, counted now.

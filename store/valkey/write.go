@@ -176,7 +176,8 @@ func (m *Mirror) Write(ctx context.Context, mitras []presence.Mitra, how presenc
 // inTrips runs a script over items, per of them a call and callsPerTrip calls a round trip. read, unless nil, gets every
 // result in order. The first error ends it.
 func inTrips[T any](ctx context.Context, c *Client, what string, s script, items []T, per int,
-	build func([]T) scriptCall, read func([]T, driver.ValkeyResult) error) error {
+	build func([]T) scriptCall, read func([]T, driver.ValkeyResult) error,
+) error {
 	for trip := range slices.Chunk(items, per*callsPerTrip) {
 		chunks := slices.Collect(slices.Chunk(trip, per))
 		calls := make([]scriptCall, len(chunks))
