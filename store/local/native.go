@@ -35,7 +35,10 @@ type native struct {
 }
 
 func (n *native) start(ctx context.Context) error {
-	if n.child != nil && n.child.running() {
+	switch {
+	case n.place.owner == nil:
+		return errors.New("it was stopped for good")
+	case n.child != nil && n.child.running():
 		return errors.New("it runs already")
 	}
 	if _, limited := ctx.Deadline(); !limited {

@@ -53,6 +53,7 @@ func TestPostgresLife(t *testing.T) {
 	s.Stop()
 	require.NoDirExists(t, dir)
 	s.Stop()
+	require.ErrorContains(t, s.Start(t.Context()), "stopped for good")
 }
 
 func TestPostgresDurable(t *testing.T) {
