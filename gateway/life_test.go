@@ -273,6 +273,25 @@ func TestPostgresOut(t *testing.T) {
 	}
 }
 
+func TestClosedWhileConnectingFails(t *testing.T) {
+	t.Parallel()
+	connecting := newGate()
+	r := newRig(t, gateway.Config{}, func(w *world) {
+		w.onConnect = func(core.MitraID) (presence.Mitra, error) {
+			connecting.pass(context.Background())
+			return presence.Mitra{}, core.Errorf(core.Unavailable, "the database is out")
+		}
+	})
+	p := r.dial(r.tokens.issue(principal(core.Mitra)))
+	connecting.await(t)
+	p.hangUp(ws.StatusNormalClosure)
+	require.Eventually(t, func() bool { return r.Stats().Connections == 0 }, patience, time.Millisecond)
+	connecting.release()
+	r.idle()
+	require.Zero(t, r.Stats().Epochless, "nobody is left to retry for")
+	require.Empty(t, r.world.drops)
+}
+
 func TestEpochTakenByTheFirstRequest(t *testing.T) {
 	t.Parallel()
 	var out atomic.Bool

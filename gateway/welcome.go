@@ -46,8 +46,8 @@ func (s *Server) firstState(ctx context.Context, c *client) (*protocol.State, er
 	}
 	row, err := s.takeEpoch(ctx, c)
 	if err != nil {
-		if code := core.CodeOf(err); code != core.NotFound {
-			s.waiting.add(c)
+		if core.CodeOf(err) != core.NotFound {
+			s.awaitEpoch(c)
 		}
 		return nil, err
 	}
@@ -55,6 +55,15 @@ func (s *Server) firstState(ctx context.Context, c *client) (*protocol.State, er
 		return nil, core.Errorf(core.AccountInactive, "the account is deactivated")
 	}
 	return s.dispatch.MitraState(ctx, c.Principal(), row)
+}
+
+// awaitEpoch puts a connection among those who wait, unless it is gone: Closed takes out whom it finds there.
+func (s *Server) awaitEpoch(c *client) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.gone {
+		s.waiting.add(c)
+	}
 }
 
 // turnOut closes the connection of somebody who is no mitra any more, and says so.
@@ -169,30 +178,36 @@ func (s *Server) retryEpochs(ctx context.Context) {
 		case <-ticker.C:
 		}
 		for _, c := range s.waiting.some(1) {
-			s.enqueue(c, job{what: retryEpoch})
+			s.enqueue(c, job{what: probeEpoch})
 		}
 	}
 }
 
-// epochAgain asks once more. Of a user's connections only the newest does: the others are about to be replaced by it.
-func (s *Server) epochAgain(ctx context.Context, c *client) {
+// retryAll asks for everybody who waits.
+func (s *Server) retryAll() {
+	for _, c := range s.waiting.some(s.waiting.len()) {
+		s.enqueue(c, job{what: retryEpoch})
+	}
+}
+
+// epochAgain asks once more, and tells whether Postgres answered. Of a user's connections only the newest asks: the others
+// are about to be replaced by it.
+func (s *Server) epochAgain(ctx context.Context, c *client) (back bool) {
 	if newest, there := s.hub.Newest(c.user); !there || newest != c || c.Epoch() != 0 {
-		return
+		return false
 	}
 	row, err := s.takeEpoch(ctx, c)
 	switch core.CodeOf(err) {
 	case "":
+		if !row.Active {
+			s.turnOut(c)
+		}
+		return true
 	case core.NotFound:
 		s.waiting.remove(c)
 		s.turnOut(c)
-		return
+		return true
 	default:
-		return
-	}
-	if !row.Active {
-		s.turnOut(c)
-	}
-	for _, other := range s.waiting.some(s.waiting.len()) {
-		s.enqueue(other, job{what: retryEpoch})
+		return false
 	}
 }

@@ -32,7 +32,8 @@ const (
 	answer     task = iota // carry the request out
 	decline                // the request came when the queue was full: answer OVERLOADED in its turn
 	greet                  // read the state, send welcome
-	retryEpoch             // Postgres may be back
+	probeEpoch             // Postgres may be back
+	retryEpoch             // it is
 )
 
 func (c *client) queueLocked() *queue {
@@ -140,6 +141,10 @@ func (s *Server) do(c *client, j job) {
 		s.overloaded(c, j.frame.ID)
 	case greet:
 		s.welcome(ctx, c)
+	case probeEpoch:
+		if s.epochAgain(ctx, c) {
+			s.retryAll()
+		}
 	case retryEpoch:
 		s.epochAgain(ctx, c)
 	}
