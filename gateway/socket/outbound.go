@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"bytes"
 	"errors"
 
 	"github.com/gobwas/ws"
@@ -14,9 +15,7 @@ type SharedFrame struct{ bytes []byte }
 
 // Share encodes a message for SendLatest. It copies msg.
 func Share(msg []byte) *SharedFrame {
-	frame := make([]byte, 0, ws.MaxHeaderSize+len(msg))
-	frame = appendFrame(frame, ws.OpBinary, msg)
-	return &SharedFrame{bytes: frame[:len(frame):len(frame)]} // an append behind it must not write into it
+	return &SharedFrame{bytes: appendFrame(make([]byte, 0, ws.MaxHeaderSize+len(msg)), ws.OpBinary, msg)}
 }
 
 // runKind tells what may happen to a run while it waits.
@@ -34,38 +33,31 @@ type run struct {
 	data []byte
 }
 
-// outbox is what the kernel did not take. It exists only while something waits; ordinary frames share one growing run, so
-// that there are five runs at most.
+// outbox is what the kernel did not take. It exists only while something waits. Ordinary frames share one growing run, so
+// there are at most six: the one that is going out, the two that may be replaced, and ordinary ones between.
 type outbox struct {
 	runs  []run
 	bytes int
 }
 
-// push adds whole frames; it copies data unless it is a shared frame's. It reports whether it replaced a waiting run.
+// push adds a copy of whole frames. It reports whether they took the place of a waiting run.
 func (o *outbox) push(kind runKind, data []byte) (replaced bool) {
+	o.bytes += len(data)
 	if kind != ordered {
 		for i := range o.runs {
 			if r := &o.runs[i]; r.kind == kind {
-				o.bytes += len(data) - len(r.data)
-				r.data = keep(kind, data)
+				o.bytes -= len(r.data)
+				r.data = append(r.data[:0], data...)
 				return true
 			}
 		}
 	}
-	o.bytes += len(data)
 	if last := len(o.runs) - 1; kind == ordered && last >= 0 && o.runs[last].kind == ordered {
 		o.runs[last].data = append(o.runs[last].data, data...)
 		return false
 	}
-	o.runs = append(o.runs, run{kind: kind, data: keep(kind, data)})
+	o.runs = append(o.runs, run{kind: kind, data: bytes.Clone(data)})
 	return false
-}
-
-func keep(kind runKind, data []byte) []byte {
-	if kind == latestOnly {
-		return data
-	}
-	return append([]byte(nil), data...)
 }
 
 // wrote takes n bytes from the front. A run that has begun to go out cannot be replaced any more.

@@ -396,4 +396,3 @@ func TestServer(t *testing.T) {
 		require.EqualValues(t, s.Loops(), s.Stats().Panics)
 	})
 }
-

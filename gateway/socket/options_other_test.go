@@ -1,0 +1,7 @@
+//go:build !linux
+
+package socket
+
+import "testing"
+
+func requireUserTimeout(*testing.T, int) {}
