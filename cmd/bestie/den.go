@@ -18,7 +18,7 @@ import (
 // defaultDevDir is where dev keeps its things and token looks for them.
 const defaultDevDir = ".dev"
 
-// den is the folder of dev: the stores' data and programs (package local), secrets that stay the same between runs so that
+// den is the folder of dev: the stores' data (package local), secrets that stay the same between runs so that
 // tokens stay good, and a note of what is running.
 type den struct{ dir string }
 

@@ -17,13 +17,13 @@ import (
 
 func devCommand() *command {
 	flags := newFlags("dev")
-	dir := flags.String("dir", defaultDevDir, "`folder` for data and programs; kept between runs")
+	dir := flags.String("dir", defaultDevDir, "`folder` for data; kept between runs")
 	return &command{
 		name:    "dev",
 		summary: "everything on this machine: stores, demo data, one instance",
 		about: `
 Runs an instance with all that it needs, for development. Postgres and Valkey come from DATABASE_URL and VALKEY_URL if they are
-set, else from programs on this machine, else they are fetched into the folder .dev, which takes a moment the first time.
+set, else from programs on this machine, else they are fetched into the user's cache folder, which takes a moment the first time.
 The schema is brought up to date, demo data is written, the test routes are on, phone codes appear in the log, and what
 to try next is printed. Data stays in .dev between runs: delete the folder to start anew. Ctrl-C stops it all.`,
 		settings: devSettings(),

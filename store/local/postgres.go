@@ -27,6 +27,7 @@ var (
 	}
 	frailFlags = []string{
 		"fsync=off", "full_page_writes=off", "autovacuum=off", "wal_level=minimal", "max_wal_senders=0", "shared_buffers=64MB",
+		"deadlock_timeout=200ms", // else a test of deadlocks takes seconds
 	}
 )
 
