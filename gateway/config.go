@@ -11,9 +11,11 @@ import (
 type Config struct {
 	Socket socket.Config
 
-	Workers     int // requests that are carried out at the same time; 1024
+	Workers     int // requests that are carried out at the same time; 128
+	Line        int // connections whose request may wait for a worker; beyond it: OVERLOADED; 8192
 	QueueLength int // requests a connection may have waiting; 32
 
+	LineLimit    time.Duration // how old a request may be when its turn comes, else OVERLOADED; 3 s
 	Heartbeat    time.Duration // what welcome asks the apps for; 15 s
 	TokenWarning time.Duration // auth.expiring comes that long before the token's end; 60 s
 	TokenGrace   time.Duration // 4100 comes that long after it; 30 s
@@ -51,8 +53,10 @@ func (cfg Config) withDefaults() Config {
 	if cfg.Socket.Path == "" {
 		cfg.Socket.Path = "/ws"
 	}
-	count(&cfg.Workers, 1024)
+	count(&cfg.Workers, 128)
+	count(&cfg.Line, 8192)
 	count(&cfg.QueueLength, 32)
+	span(&cfg.LineLimit, 3*time.Second)
 	span(&cfg.Heartbeat, 15*time.Second)
 	span(&cfg.TokenWarning, 60*time.Second)
 	span(&cfg.TokenGrace, 30*time.Second)

@@ -147,16 +147,18 @@ func TestOverload(t *testing.T) {
 	t.Run("OK all workers busy: the loop answers, who comes is welcomed in its turn", func(t *testing.T) {
 		t.Parallel()
 		slow := newGate()
-		r := newRig(t, gateway.Config{Workers: 1}, func(w *world) {
+		r := newRig(t, gateway.Config{Workers: 1, Line: 1}, func(w *world) {
 			w.onCancel = func(ctx context.Context, id core.SessionID) (chat.Session, error) {
 				slow.pass(ctx)
 				return chat.Session{ID: id}, nil
 			}
 		})
-		busy, other := r.connect(core.Customer), r.connect(core.Customer)
+		busy, patient, other := r.connect(core.Customer), r.connect(core.Customer), r.connect(core.Customer)
 		r.idle()
 		busy.send(cancel, 1)
 		slow.await(t)
+		patient.send(cancel, 1)
+		patient.beats(2) // its request is in line
 		other.send(cancel, 2)
 		require.NotEmpty(t, other.fails(2, protocol.CodeOverloaded).Message)
 		other.send(cancel, 0) // not even an error
@@ -164,14 +166,30 @@ func TestOverload(t *testing.T) {
 
 		late := r.dial(r.tokens.issue(principal(core.Mitra)))
 		late.beats(9) // it is up, and heard
-		require.EqualValues(t, 1, r.Stats().InLine)
+		require.EqualValues(t, 2, r.Stats().InLine)
 		slow.release()
 		late.welcome()
 		busy.expect(new(protocol.Ack), 1)
+		patient.expect(new(protocol.Ack), 1)
 		r.idle()
 		other.send(cancel, 4)
 		other.expect(new(protocol.Ack), 4)
 		require.EqualValues(t, 2, r.Stats().Overloaded)
+	})
+
+	t.Run("ErrOverloaded a request that got old in line is not carried out", func(t *testing.T) {
+		t.Parallel()
+		slow := newGate()
+		r := newRig(t, gateway.Config{Workers: 1, LineLimit: time.Nanosecond}, func(w *world) {
+			w.onLive = func(ctx context.Context) ([]chat.Session, error) { slow.pass(ctx); return nil, nil }
+			w.onCancel = func(context.Context, core.SessionID) (chat.Session, error) { panic("must not be asked") }
+		})
+		p := r.dial(r.tokens.issue(principal(core.Customer)))
+		slow.await(t)
+		p.send(cancel, 1)
+		slow.release()
+		p.welcome()
+		p.fails(1, protocol.CodeOverloaded)
 	})
 
 	t.Run("OK a full queue answers in order, a flood is closed", func(t *testing.T) {

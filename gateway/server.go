@@ -86,7 +86,7 @@ func (s *Server) Listen(addr string, rooms Rooms) error {
 	}, s.clock, s.log)
 	s.http = newHTTP(s, rooms.HTTP, s.log)
 	var err error
-	if s.workers, err = newWorkers(s.cfg.Workers); err != nil {
+	if s.workers, err = newWorkers(s.cfg.Workers, s.cfg.Line); err != nil {
 		return fmt.Errorf("gateway: workers: %w", err)
 	}
 	sock, err := socket.Listen(s.cfg.Socket, addr, s, s.log)

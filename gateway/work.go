@@ -24,6 +24,7 @@ type queue struct {
 type job struct {
 	what  task
 	frame protocol.Frame // of a request; its body is a copy
+	since time.Time      // when the request came
 }
 
 type task uint8
@@ -64,7 +65,7 @@ func (s *Server) enqueue(c *client, j job) {
 
 // request queues what a connection asked for, or answers OVERLOADED. Loop only.
 func (s *Server) request(c *client, frame protocol.Frame) {
-	j := job{what: answer, frame: frame}
+	j := job{what: answer, frame: frame, since: time.Now()}
 	j.frame.Body = slices.Clone(frame.Body) // the message is the loop's
 	c.mu.Lock()
 	q := c.queueLocked()
@@ -74,7 +75,7 @@ func (s *Server) request(c *client, frame protocol.Frame) {
 	}
 	first := waiting == 0
 	flooded := waiting >= overflow*s.cfg.QueueLength
-	full := first && !s.workers.reserve()
+	full := first && s.workers.full()
 	if !flooded && !full {
 		q.jobs = append(q.jobs, j)
 	}
@@ -87,7 +88,7 @@ func (s *Server) request(c *client, frame protocol.Frame) {
 	case full:
 		s.overloaded(c, frame.ID)
 	case first:
-		s.workers.start(c)
+		s.workers.schedule(c)
 	}
 }
 
@@ -134,6 +135,10 @@ func (s *Server) do(c *client, j job) {
 	defer cancel()
 	switch j.what {
 	case answer:
+		if time.Since(j.since) > s.cfg.LineLimit {
+			s.overloaded(c, j.frame.ID) // better a clear answer now than work for an app that gave up
+			return
+		}
 		if frame := s.dispatch.Handle(ctx, nil, c, j.frame); len(frame) > 0 {
 			c.conn.Send(frame)
 		}
@@ -150,8 +155,9 @@ func (s *Server) do(c *client, j job) {
 	}
 }
 
-// workers do the jobs of connections, one connection a worker and one job of a connection at a time. Who must be served
-// although all are busy waits in line, and after each job a worker turns to who waits, so that no connection keeps one.
+// workers do the jobs of connections, one connection a worker and one job of a connection at a time. Who comes while all are
+// busy waits in line, and after each job a worker turns to who waits, so that no connection keeps one. There are only a few
+// times as many workers as connections to Postgres: more would wait there instead, where they cannot be turned away early.
 //
 // The bound is counted here, the goroutines are ants's: its own count lags behind, and a connection that is put in line
 // because of that would wait for a worker who never looks.
@@ -163,11 +169,12 @@ type workers struct {
 	line    []*client // in order; those before next are done
 	next    int
 	size    int
+	bound   int           // of the line, for requests
 	drained chan struct{} // not nil while somebody waits for all to be free
 }
 
-func newWorkers(size int) (*workers, error) {
-	w := &workers{free: size, size: size}
+func newWorkers(size, line int) (*workers, error) {
+	w := &workers{free: size, size: size, bound: line}
 	pool, err := ants.NewPoolWithFuncGeneric(-1, w.work, ants.WithExpiryDuration(10*time.Second))
 	w.pool = pool
 	return w, err
@@ -212,15 +219,12 @@ func (w *workers) freeLocked() {
 	}
 }
 
-// reserve takes a free worker for a start that must follow; false: all are busy.
-func (w *workers) reserve() bool {
+// full tells whether a request has to be turned away: all are busy, and the line is as long as it may get. The answer may be
+// old by the time it is used, so the line may grow over its bound by one for each event loop.
+func (w *workers) full() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.free == 0 {
-		return false
-	}
-	w.free--
-	return true
+	return w.free == 0 && len(w.line)-w.next >= w.bound
 }
 
 // start gives a connection to the worker that was reserved.
