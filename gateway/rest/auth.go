@@ -1,9 +1,7 @@
 package rest
 
 import (
-	"net/http"
-
-	"github.com/julienschmidt/httprouter"
+	"context"
 
 	"github.com/halobestie/bestie-gateway/core"
 	"github.com/halobestie/bestie-gateway/core/auth"
@@ -41,127 +39,78 @@ func pairOf(t auth.Tokens) pair {
 	}
 }
 
-func (s *server) signInAnonymous(w http.ResponseWriter, r *http.Request, _ httprouter.Params) {
-	if err := decodeOptional(w, r, &struct{}{}); err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	tokens, err := s.deps.SignIn.SignInAnonymous(r.Context(), device(r))
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	s.reply(w, r, http.StatusCreated, pairOf(tokens))
+func (s *server) signInAnonymous(ctx context.Context, c *Call, _ None) (pair, error) {
+	tokens, err := s.deps.SignIn.SignInAnonymous(ctx, device(c.R))
+	return pairOf(tokens), err
 }
 
-func (s *server) refresh(w http.ResponseWriter, r *http.Request, _ httprouter.Params) {
-	var body struct {
-		RefreshToken string `json:"refresh_token"`
-	}
-	if err := decode(w, r, &body); err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	tokens, err := s.deps.Tokens.Refresh(r.Context(), body.RefreshToken, device(r))
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	s.reply(w, r, http.StatusOK, pairOf(tokens))
+type refreshRequest struct {
+	RefreshToken string `json:"refresh_token"`
+}
+
+func (s *server) refresh(ctx context.Context, c *Call, in refreshRequest) (pair, error) {
+	tokens, err := s.deps.Tokens.Refresh(ctx, in.RefreshToken, device(c.R))
+	return pairOf(tokens), err
+}
+
+type logoutRequest struct {
+	RefreshToken *string `json:"refresh_token" doc:"instead of a Bearer token, for a client whose access token has run out"`
 }
 
 // logout ends the auth session of the Bearer token, or, for a client whose access token has run out, of the refresh token
 // in the body.
-func (s *server) logout(w http.ResponseWriter, r *http.Request, _ httprouter.Params) {
-	var body struct {
-		RefreshToken string `json:"refresh_token"`
+func (s *server) logout(ctx context.Context, c *Call, in logoutRequest) (None, error) {
+	if len(c.R.Header.Values("Authorization")) == 0 && in.RefreshToken != nil {
+		return None{}, s.deps.Tokens.LogoutByRefresh(ctx, *in.RefreshToken)
 	}
-	err := decodeOptional(w, r, &body)
-	if err == nil {
-		if len(r.Header.Values("Authorization")) == 0 && body.RefreshToken != "" {
-			err = s.deps.Tokens.LogoutByRefresh(r.Context(), body.RefreshToken)
-		} else {
-			err = s.logoutBearer(r)
-		}
-	}
+	who, err := s.principal(c.R)
 	if err != nil {
-		s.fail(w, r, err)
-		return
+		return None{}, err
 	}
-	w.WriteHeader(http.StatusNoContent)
+	return None{}, s.deps.Tokens.Logout(ctx, who)
 }
 
-func (s *server) logoutBearer(r *http.Request) error {
-	who, err := s.principal(r)
-	if err != nil {
-		return err
-	}
-	return s.deps.Tokens.Logout(r.Context(), who)
+type codeRequest struct {
+	Phone string `json:"phone"`
+}
+
+type codeTicket struct {
+	ID          core.OTPRequestID `json:"otp_request_id"`
+	ResendAfter int               `json:"resend_after_seconds"`
+	ExpiresIn   int               `json:"expires_in_seconds"`
 }
 
 // requestCode answers known and unknown phones alike.
-func (s *server) requestCode(app core.UserType) httprouter.Handle {
-	type answer struct {
-		ID          core.OTPRequestID `json:"otp_request_id"`
-		ResendAfter int               `json:"resend_after_seconds"`
-		ExpiresIn   int               `json:"expires_in_seconds"`
-	}
-	return func(w http.ResponseWriter, r *http.Request, _ httprouter.Params) {
-		var body struct {
-			Phone string `json:"phone"`
-		}
-		if err := decode(w, r, &body); err != nil {
-			s.fail(w, r, err)
-			return
-		}
-		ticket, err := s.deps.SignIn.RequestCode(r.Context(), app, body.Phone, device(r))
-		if err != nil {
-			s.fail(w, r, err)
-			return
-		}
-		s.reply(w, r, http.StatusOK, answer{
+func (s *server) requestCode(app core.UserType) func(context.Context, *Call, codeRequest) (codeTicket, error) {
+	return func(ctx context.Context, c *Call, in codeRequest) (codeTicket, error) {
+		ticket, err := s.deps.SignIn.RequestCode(ctx, app, in.Phone, device(c.R))
+		return codeTicket{
 			ID: ticket.ID, ResendAfter: wholeSeconds(ticket.ResendAfter), ExpiresIn: wholeSeconds(ticket.ExpiresIn),
-		})
+		}, err
 	}
+}
+
+type codeProof struct {
+	ID   core.OTPRequestID `json:"otp_request_id"`
+	Code string            `json:"code"`
 }
 
 // verifyCode signs in, or, for a customer who is signed in, links the phone to that account.
-func (s *server) verifyCode(app core.UserType) httprouter.Handle {
-	return func(w http.ResponseWriter, r *http.Request, _ httprouter.Params) {
-		var body struct {
-			ID   string `json:"otp_request_id"`
-			Code string `json:"code"`
-		}
-		if err := decode(w, r, &body); err != nil {
-			s.fail(w, r, err)
-			return
-		}
-		proof := auth.CodeProof{App: app, Code: body.Code, Device: device(r)}
-		var err error
-		if proof.Request, err = core.ParseID[core.OTPRequestID](body.ID); err != nil {
-			s.fail(w, r, core.FieldError("otp_request_id", "not a UUID"))
-			return
-		}
+func (s *server) verifyCode(app core.UserType) func(context.Context, *Call, codeProof) (pair, error) {
+	return func(ctx context.Context, c *Call, in codeProof) (pair, error) {
+		proof := auth.CodeProof{App: app, Request: in.ID, Code: in.Code, Device: device(c.R)}
 		if app == core.Customer {
-			if proof.Link, err = s.anybody(r); err != nil {
-				s.fail(w, r, err)
-				return
+			var err error
+			if proof.Link, err = s.anybody(c.R); err != nil {
+				return pair{}, err
 			}
 		}
-		tokens, err := s.deps.SignIn.VerifyCode(r.Context(), proof)
-		if err != nil {
-			s.fail(w, r, err)
-			return
-		}
-		s.reply(w, r, http.StatusOK, pairOf(tokens))
+		tokens, err := s.deps.SignIn.VerifyCode(ctx, proof)
+		return pairOf(tokens), err
 	}
 }
 
-func (s *server) me(w http.ResponseWriter, r *http.Request, who core.Principal) {
-	account, err := s.deps.SignIn.Me(r.Context(), who)
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	s.reply(w, r, http.StatusOK, userOf(account))
+func (s *server) me(ctx context.Context, c *Call, _ None) (user, error) {
+	account, err := s.deps.SignIn.Me(ctx, c.Who)
+	return userOf(account), err
 }

@@ -23,14 +23,8 @@ const (
 // every field known under exactly its name and there once, text that is UTF-8 and without NUL. UNKNOWN_FIELD and
 // BAD_MESSAGE name the field; TOO_LARGE; UNSUPPORTED_MEDIA.
 func decode(w http.ResponseWriter, r *http.Request, into any) error {
-	body, err := read(w, r)
+	body, err := content(w, r, true)
 	if err != nil {
-		return err
-	}
-	if len(body) == 0 {
-		return core.Errorf(core.BadMessage, "the body is missing")
-	}
-	if err := isJSON(r.Header); err != nil {
 		return err
 	}
 	return parse(body, into)
@@ -38,14 +32,25 @@ func decode(w http.ResponseWriter, r *http.Request, into any) error {
 
 // decodeOptional is decode for routes whose body may be left out; into stays as it is then.
 func decodeOptional(w http.ResponseWriter, r *http.Request, into any) error {
-	body, err := read(w, r)
-	if err != nil || len(body) == 0 {
-		return err
-	}
-	if err := isJSON(r.Header); err != nil {
+	body, err := content(w, r, false)
+	if err != nil || body == nil {
 		return err
 	}
 	return parse(body, into)
+}
+
+// content is a request's body, which says that it is JSON; nil when it was left out and may be.
+func content(w http.ResponseWriter, r *http.Request, required bool) ([]byte, error) {
+	body, err := read(w, r)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(body) == 0 && required:
+		return nil, core.Errorf(core.BadMessage, "the body is missing")
+	case len(body) == 0:
+		return nil, nil
+	}
+	return body, isJSON(r.Header)
 }
 
 func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
@@ -74,16 +79,8 @@ func isJSON(header http.Header) error {
 }
 
 func parse(body []byte, into any) error {
-	if !utf8.Valid(body) {
-		return core.Errorf(core.BadMessage, "the body is not UTF-8")
-	}
-	tokens := json.NewDecoder(bytes.NewReader(body))
-	tokens.UseNumber()
-	if err := check(tokens, reflect.TypeOf(into).Elem(), "", 0); err != nil {
+	if err := inspect(body, reflect.TypeOf(into).Elem()); err != nil {
 		return err
-	}
-	if _, err := tokens.Token(); !errors.Is(err, io.EOF) {
-		return core.Errorf(core.BadMessage, "something follows the JSON value")
 	}
 	err := json.Unmarshal(body, into)
 	var wrongType *json.UnmarshalTypeError
@@ -92,6 +89,22 @@ func parse(body []byte, into any) error {
 	}
 	if err != nil {
 		return errNotJSON()
+	}
+	return nil
+}
+
+// inspect tells whether a body is one JSON value with no field that its type does not have.
+func inspect(body []byte, t reflect.Type) error {
+	if !utf8.Valid(body) {
+		return core.Errorf(core.BadMessage, "the body is not UTF-8")
+	}
+	tokens := json.NewDecoder(bytes.NewReader(body))
+	tokens.UseNumber()
+	if err := check(tokens, t, "", 0); err != nil {
+		return err
+	}
+	if _, err := tokens.Token(); !errors.Is(err, io.EOF) {
+		return core.Errorf(core.BadMessage, "something follows the JSON value")
 	}
 	return nil
 }
@@ -179,13 +192,14 @@ func fieldsOf(t reflect.Type) map[string]reflect.Type {
 	for t != nil && t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if t == nil || t.Kind() != reflect.Struct {
+	if t == nil || t.Kind() != reflect.Struct || reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]()) {
 		return nil
 	}
 	fields := make(map[string]reflect.Type, t.NumField())
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		fields[name] = t.Field(i).Type
+	for _, field := range reflect.VisibleFields(t) {
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" {
+			fields[name] = field.Type
+		}
 	}
 	return fields
 }

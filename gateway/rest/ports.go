@@ -61,4 +61,5 @@ type Deps struct {
 	Catalogue    Catalogue
 	Readiness    Readiness
 	Metrics      http.Handler // nil: /metrics answers 404
+	Description  []byte       // the OpenAPI document; nil: /internal/openapi.json answers 404
 }

@@ -3,14 +3,16 @@
 //
 // Two routers, never mixed: Public is for the apps, Internal for a private address. A request goes
 //
-//	request id ─► panics caught ─► access log ─► limit by address (public) ─► route ─► who is it ─► strict JSON ─► core ─► answer
+//	request id ─► panics caught ─► access log ─► limit by address (public) ─► route ─► who is it ─► strict input ─► core ─► answer
 //
-// Handlers hold no rules: they read a body into a struct, call a port of ports.go, and write what comes back. An error of core becomes
-// an answer in one place (respond.go), by one table from its code to a status; what has no code is logged once, with the
-// request's id, and told as INTERNAL.
+// Both are made from tables of routes, and so is their OpenAPI description (Describe): a line of a table says who may take the
+// route, and its handler's own types say what it takes and gives (On). Handlers hold no rules: they turn an input into a call of
+// a port of ports.go, and what comes back into an answer. An error of core becomes an answer in one place (respond.go), by one
+// table from its code to a status; what has no code is logged once, with the request's id, and told as INTERNAL.
 package rest
 
 import (
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -48,35 +50,75 @@ func Public(cfg Config, deps Deps, clock core.Clock, log *slog.Logger) http.Hand
 	s := &server{
 		deps: deps, trusted: cfg.TrustedProxies, limiter: newLimiter(perMinute), freeLoopback: cfg.TestRoutes, clock: clock, log: log,
 	}
-	routes := s.router()
-	routes.GET("/healthz", s.healthz)
-	routes.GET("/readyz", s.readyz(false))
-
-	routes.POST("/api/shared/auth/anonymous", s.signInAnonymous)
-	routes.POST("/api/shared/auth/refresh", s.refresh)
-	routes.POST("/api/shared/auth/logout", s.logout)
-	for app, user := range map[string]core.UserType{"client": core.Customer, "mitra": core.Mitra} {
-		routes.POST("/api/"+app+"/auth/otp/request", s.requestCode(user))
-		routes.POST("/api/"+app+"/auth/otp/verify", s.verifyCode(user))
-		routes.GET("/api/"+app+"/auth/me", s.by(s.me, user))
-	}
-	routes.GET("/api/client/packages", s.by(s.packages, core.Customer))
-	return s.outermost(s.limited(routes))
+	router := s.router()
+	s.mount(router, s.publicRoutes())
+	return s.outermost(s.limited(router))
 }
 
-// Internal serves operations and the control center. Its listener must be reachable from a private network only.
-func Internal(cfg Config, deps Deps, clock core.Clock, log *slog.Logger) http.Handler {
+func (s *server) publicRoutes() []Route {
+	routes := []Route{
+		On("GET", "/healthz", Anybody, "Whether the process is alive", s.healthz),
+		On("GET", "/readyz", Anybody, "Whether the instance should get traffic", s.readyz(false)).May(http.StatusServiceUnavailable),
+		On("POST", "/api/shared/auth/anonymous", Anybody, "Make an anonymous customer and sign it in", s.signInAnonymous, core.Overloaded).Creates(),
+		On("POST", "/api/shared/auth/refresh", Anybody, "Change a refresh token for its successor", s.refresh,
+			core.Unauthenticated, core.SessionRevoked, core.TokenExpired, core.AccountInactive, core.Overloaded),
+		On("POST", "/api/shared/auth/logout", Anybody, "End the auth session", s.logout,
+			core.Unauthenticated, core.SessionRevoked, core.TokenExpired, core.Overloaded),
+		On("GET", "/api/client/packages", Customers, "What can be bought", s.packages),
+	}
+	for app, user := range map[string]core.UserType{"client": core.Customer, "mitra": core.Mitra} {
+		access := Customers
+		if user == core.Mitra {
+			access = Mitras
+		}
+		routes = append(routes,
+			On("POST", "/api/"+app+"/auth/otp/request", Anybody, "Ask for a phone code", s.requestCode(user), core.ResendCooldown),
+			On("POST", "/api/"+app+"/auth/otp/verify", Anybody, "Sign in by a phone code", s.verifyCode(user),
+				core.CodeMismatch, core.OTPExpired, core.OTPUsed, core.AttemptsExceeded, core.WrongFlow, core.AccountInactive,
+				core.IdentityInUse, core.Conflict, core.Unauthenticated, core.TokenExpired, core.SessionRevoked, core.Forbidden, core.Overloaded),
+			On("GET", "/api/"+app+"/auth/me", access, "Who one is", s.me, core.NotFound))
+	}
+	return routes
+}
+
+// Internal serves operations and the control center, whose routes are given as a table of their own. Its listener must be reachable
+// from a private network only.
+func Internal(cfg Config, deps Deps, clock core.Clock, log *slog.Logger, console ...Route) http.Handler {
 	s := &server{deps: deps, trusted: cfg.TrustedProxies, clock: clock, log: log}
-	routes := s.router()
-	routes.GET("/healthz", s.healthz)
-	routes.GET("/readyz", s.readyz(true))
+	router := s.router()
+	s.mount(router, s.internalRoutes())
+	s.mount(router, console)
 	if deps.Metrics != nil {
-		routes.Handler(http.MethodGet, "/metrics", deps.Metrics)
+		router.Handler(http.MethodGet, "/metrics", deps.Metrics)
+	}
+	if deps.Description != nil {
+		router.Handler(http.MethodGet, "/internal/openapi.json", s.description(deps.Description))
 	}
 	if cfg.TestRoutes && deps.TestAccounts != nil {
-		routes.POST("/internal/_test/seed-mitra", s.seedMitra)
+		s.mount(router, s.testRoutes())
 	}
-	return s.outermost(routes)
+	return s.outermost(router)
+}
+
+func (s *server) internalRoutes() []Route {
+	return []Route{
+		On("GET", "/healthz", Anybody, "Whether the process is alive", s.healthz),
+		On("GET", "/readyz", Anybody, "Whether the instance should get traffic, with the reasons", s.readyz(true)).May(http.StatusServiceUnavailable),
+	}
+}
+
+func (s *server) testRoutes() []Route {
+	return []Route{
+		On("POST", "/internal/_test/seed-mitra", Anybody, "Make a mitra for a test and sign it in; only with ENABLE_TEST_ROUTES",
+			s.seedMitra, core.Conflict, core.NotFound, core.Overloaded),
+	}
+}
+
+// description serves the OpenAPI document. It says nothing that is not in the source, so it asks for no token.
+func (s *server) description(text []byte) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.reply(w, r, http.StatusOK, json.RawMessage(text))
+	})
 }
 
 // router is one without any of httprouter's own answers: no redirects, and errors in our form.
