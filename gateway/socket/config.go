@@ -32,8 +32,8 @@ type Config struct {
 // maxHead bounds a request head (protocol.md, "Transport").
 const maxHead = 8 << 10
 
-// maxFrames bounds FramesPerSecond: a connection's counters are small.
-const maxFrames = 10_000
+// maxFrames bounds FramesPerSecond: a connection's counters are small. It is no limit at all for what a person's app sends.
+const maxFrames = 1_000_000
 
 func (cfg Config) withDefaults(cores int) (Config, error) {
 	set := func(field *int, value int) {

@@ -29,10 +29,11 @@ const (
 // Idle it takes 112 bytes, without anything of its own behind the two pointers: a field more moves it to the next size class.
 type Conn struct {
 	// Fixed before Open.
-	loop  *loop
-	state any
-	peer  address
-	key   int32 // in loop.conns, in the poller and in the wheel
+	loop    *loop
+	state   any
+	peer    address
+	counted bool  // among Stats.Connections
+	key     int32 // in loop.conns, in the poller and in the wheel
 
 	// The loop's own.
 	in       *inbox     // nil unless a frame, a message or the head is incomplete
@@ -55,8 +56,7 @@ type Conn struct {
 	fd     int32   // -1 once closed, so that nobody writes into a descriptor that was given out anew; written by the loop
 	code   uint16  // how it ends, once ending: End.Code
 	byPeer bool    // and End.ByPeer
-
-	counted bool // the loop's: among Stats.Connections
+	corked bool    // what is sent gathers in loop.cork; written by the loop
 }
 
 // inbox is what of the peer's bytes waits for more.
@@ -195,7 +195,7 @@ func (c *Conn) release() {
 	}
 	c.loop.Poller().Release(int(c.fd))
 	c.fd = -1
-	c.out = nil
+	c.out, c.corked = nil, false
 	c.mu.Unlock()
 	c.in = nil
 	c.phase = phaseGone

@@ -2,6 +2,7 @@ package socket
 
 import (
 	"errors"
+	"math"
 
 	"github.com/gobwas/ws"
 	"golang.org/x/sys/unix"
@@ -52,8 +53,15 @@ func (c *Conn) wait(rest []byte) {
 	}
 }
 
-// frames handles every whole frame in data.
+// frames handles every whole frame in data, and answers those behind the first together.
 func (l *loop) frames(c *Conn, data []byte) {
+	l.eachFrame(c, data)
+	if c.corked {
+		c.flush()
+	}
+}
+
+func (l *loop) eachFrame(c *Conn, data []byte) {
 	for first := true; len(data) > 0; first = false {
 		fragmented, gathered := false, 0
 		if c.in != nil {
@@ -77,6 +85,9 @@ func (l *loop) frames(c *Conn, data []byte) {
 		l.frame(c, f)
 		if c.phase != phaseOpen && c.phase != phaseClosing {
 			return // after a close frame nothing is looked at
+		}
+		if first && len(data) > 0 && !c.corked {
+			c.cork()
 		}
 	}
 	c.wait(data)
@@ -141,7 +152,7 @@ func (l *loop) message(c *Conn, msg []byte) {
 	if answer := l.server.handler.RateLimited(c, msg); answer != nil {
 		c.Send(answer)
 	}
-	if c.excess++; int(c.excess) >= burst*l.server.cfg.FramesPerSecond {
+	if c.excess++; int(c.excess) >= min(burst*l.server.cfg.FramesPerSecond, math.MaxUint16) {
 		c.Close(codeRateLimited, "rate limited")
 	}
 }

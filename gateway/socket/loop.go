@@ -38,6 +38,7 @@ type loop struct {
 	// Shared by all connections, one at a time.
 	buf     []byte
 	scratch []byte
+	cork    []byte // see Conn.cork; behind the mu of the connection that is corked
 	decoder decoder
 	request Request
 

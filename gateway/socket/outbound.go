@@ -103,8 +103,31 @@ func (c *Conn) write(frame []byte, kind runKind) {
 	}
 }
 
+// cork gathers what is sent from now on until the next flush, so that the answers to several frames that came together go
+// out in one write: a thousand pings in one packet cost one system call, not a thousand. In the loop, which handles one
+// connection at a time; so all of them share one buffer.
+func (c *Conn) cork() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.out == nil {
+		c.corked = true
+		c.loop.cork = c.loop.cork[:0]
+	}
+}
+
+// corkSize is how much is gathered before it is written all the same.
+const corkSize = 64 << 10
+
 // put writes what the kernel takes and queues the rest. Under mu; it never blocks.
 func (c *Conn) put(frame []byte, kind runKind) (replaced bool) {
+	if c.corked {
+		c.loop.cork = append(c.loop.cork, frame...)
+		if len(c.loop.cork) < corkSize {
+			return false
+		}
+		c.corked = false
+		frame, kind = c.loop.cork, ordered
+	}
 	if c.out == nil {
 		n := c.transmit(frame)
 		if n == len(frame) {
@@ -144,10 +167,17 @@ func (c *Conn) watch(interest epoll.Events) {
 	}
 }
 
-// flush writes what waits, and tells whether nothing is left.
+// flush writes what waits or is corked, and tells whether nothing is left.
 func (c *Conn) flush() (empty bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.corked {
+		c.corked = false
+		if len(c.loop.cork) > 0 {
+			c.put(c.loop.cork, ordered)
+		}
+		return c.out == nil
+	}
 	for c.out != nil {
 		first := c.out.runs[0].data
 		n := c.transmit(first)

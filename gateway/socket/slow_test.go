@@ -161,6 +161,23 @@ func TestSlowReader(t *testing.T) {
 	})
 }
 
+// A flood of pings in few packets is answered whole while it is read, in few writes.
+func TestPingFlood(t *testing.T) {
+	t.Parallel()
+	const n = 20_000
+	s := serve(t, generous(), newGateway())
+	c, other := connect(t, s), connect(t, s)
+	flood := bytes.Repeat(masked(0x89, []byte("p")), n)
+	go c.Write(flood)
+	for i := range n {
+		c.expect(ws.OpPong, []byte("p"))
+		if i%1000 == 0 {
+			other.send(binaryFrame([]byte("x")))
+			other.expect(ws.OpBinary, []byte("x"))
+		}
+	}
+}
+
 // Many goroutines send, and one closes meanwhile: every frame is whole, and each goroutine's come in order.
 func TestConcurrentSends(t *testing.T) {
 	t.Parallel()

@@ -86,13 +86,14 @@ func (l *loop) judge(c *Conn, refused *refusal, behind []byte) {
 	}
 }
 
-// accepted counts the connection and queues the response.
+// accepted counts the connection and queues the response, to go out together with the first frames.
 func (l *loop) accepted(c *Conn, v Verdict) {
 	c.in = nil
 	c.counted = true
 	l.server.connections.Add(1)
 	key, _ := l.request.find("Sec-WebSocket-Key")
 	l.scratch = appendSwitching(l.scratch[:0], key, v.Subprotocol)
+	c.cork()
 	c.respond(l.scratch)
 }
 
