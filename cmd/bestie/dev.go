@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/halobestie/bestie-gateway/cmd/bestie/config"
+	"github.com/halobestie/bestie-gateway/core"
 	"github.com/halobestie/bestie-gateway/store/local"
 	"github.com/halobestie/bestie-gateway/store/postgres"
 )
@@ -95,7 +96,7 @@ func dev(ctx context.Context, sh *shell, dir string) error {
 	if err := seedDemo(ctx, cfg, sh); err != nil {
 		return err
 	}
-	p, err := newProgram(ctx, cfg.Serve, log)
+	p, err := newProgram(ctx, cfg.Serve, core.SystemClock, log)
 	if err != nil {
 		return err
 	}

@@ -113,7 +113,7 @@ func (w *world) instance(settings ...string) *instance {
 	require.NoError(w.t, err)
 	log := slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	ctx, end := context.WithCancel(context.Background())
-	p, err := newProgram(ctx, cfg, log)
+	p, err := newProgram(ctx, cfg, core.SystemClock, log)
 	require.NoError(w.t, err)
 	i := &instance{w: w, program: p, end: end, ended: make(chan error, 1)}
 	go func() { i.ended <- p.Run(ctx) }()

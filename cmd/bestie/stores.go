@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/halobestie/bestie-gateway/cmd/bestie/config"
+	"github.com/halobestie/bestie-gateway/core"
 	"github.com/halobestie/bestie-gateway/core/auth"
 	"github.com/halobestie/bestie-gateway/store/postgres"
 	"github.com/halobestie/bestie-gateway/store/valkey"
@@ -194,7 +195,7 @@ func checkStores(ctx context.Context, d config.Database, v config.Valkey, sh *sh
 }
 
 func pingValkey(ctx context.Context, v config.Valkey, sh *shell) error {
-	client, err := valkey.Open(string(v.ValkeyURL), v.ValkeyPrefix, newLogger(config.Log{LogLevel: 100}, sh.err))
+	client, err := valkey.Open(string(v.ValkeyURL), v.ValkeyPrefix, core.SystemClock, newLogger(config.Log{LogLevel: 100}, sh.err))
 	if err != nil {
 		return err
 	}

@@ -22,8 +22,9 @@ import (
 )
 
 // newProgram builds an instance from the ground up and starts nothing. The stores need not answer yet; an error is a setting
-// that cannot be used. A program that is not Run must be closed.
-func newProgram(ctx context.Context, cfg config.Serve, log *slog.Logger) (*program, error) {
+// that cannot be used. clock is this machine's; none of the instances need agree with another's. A program that is not Run must be
+// closed.
+func newProgram(ctx context.Context, cfg config.Serve, clock core.Clock, log *slog.Logger) (*program, error) {
 	p := &program{cfg: cfg, log: log, started: make(chan struct{})}
 
 	// The stores.
@@ -32,19 +33,19 @@ func newProgram(ctx context.Context, cfg config.Serve, log *slog.Logger) (*progr
 	if err != nil {
 		return nil, err
 	}
-	if p.valkey, err = valkey.Open(string(cfg.ValkeyURL), cfg.ValkeyPrefix, log); err != nil {
+	if p.valkey, err = valkey.Open(string(cfg.ValkeyURL), cfg.ValkeyPrefix, clock, log); err != nil {
 		p.db.Close()
 		return nil, err
 	}
-	clock := core.Clock(p.valkey.Now)
+	shared := core.Clock(p.valkey.Now)
 
 	// The rooms.
-	if p.auth, err = newAuth(cfg.Tokens, cfg.Providers, p.db, core.SystemClock, log); err != nil {
+	if p.auth, err = newAuth(cfg.Tokens, cfg.Providers, p.db, clock, log); err != nil {
 		p.close()
 		return nil, err
 	}
-	p.presence = newPresence(cfg.Presence, p.db, p.valkey, clock, log)
-	p.gateway = gateway.New(gatewayConfig(cfg.Sockets), p.auth, clock, log)
+	p.presence = newPresence(cfg.Presence, p.db, p.valkey, shared, log)
+	p.gateway = gateway.New(gatewayConfig(cfg.Sockets), p.auth, shared, log)
 	search := p.db.Pairing()
 	p.pairing = pairing.NewService(search, search, search, p.presence, p.gateway, p.db.Settings().Current, log)
 	talk := p.db.Chat()
@@ -53,7 +54,7 @@ func newProgram(ctx context.Context, cfg config.Serve, log *slog.Logger) (*progr
 	p.db.OnCommit(func(_ []core.Event, mitras []core.MitraID) { p.presence.Touch(mitras) })
 
 	// What faces the world.
-	p.buildHTTP()
+	p.buildHTTP(clock)
 	return p, nil
 }
 
@@ -127,7 +128,7 @@ func (p promptPairing) Decline(ctx context.Context, id core.OfferID, mitra core.
 }
 
 // buildHTTP makes the two routers. They share no route: what is internal is 404 on the public port.
-func (p *program) buildHTTP() {
+func (p *program) buildHTTP(clock core.Clock) {
 	cfg := rest.Config{
 		PerIPPerMinute: p.cfg.RESTPerIPMinute,
 		TestRoutes:     p.cfg.TestRoutes,
@@ -140,8 +141,8 @@ func (p *program) buildHTTP() {
 			"gateway": p.gateway.Stats, "postgres": p.db.Stats, "valkey": p.valkey.Stats,
 		}),
 	}
-	p.public = rest.Public(cfg, deps, core.SystemClock, p.log)
-	p.internal = rest.Internal(cfg, deps, core.SystemClock, p.log)
+	p.public = rest.Public(cfg, deps, clock, p.log)
+	p.internal = rest.Internal(cfg, deps, clock, p.log)
 }
 
 // readiness judges whether the instance should get traffic. Stores that are out make it degraded and not unready: they

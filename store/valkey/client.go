@@ -25,7 +25,8 @@ const connTimeout = time.Second
 type Client struct {
 	option driver.ClientOption
 	keys   keys
-	owner  string // names this instance in leases
+	clock  core.Clock // ours, right or wrong
+	owner  string     // names this instance in leases
 	log    *slog.Logger
 
 	breaker       breaker
@@ -39,9 +40,9 @@ type Client struct {
 }
 
 // Open makes a client of a URL: redis://, rediss://, valkey://, valkeys:// or unix://, with user, password, database and further
-// addresses (?addr=, ?master_set=) in it. A Valkey that does not answer is no error: calls fail with presence.ErrDown until Pulse
-// reaches it. A URL that cannot be read, and a cluster without a hash tag in the prefix, are.
-func Open(url, prefix string, log *slog.Logger) (*Client, error) {
+// addresses (?addr=, ?master_set=) in it. clock is this machine's. A Valkey that does not answer is no error: calls fail with
+// presence.ErrDown until Pulse reaches it. A URL that cannot be read, and a cluster without a hash tag in the prefix, are.
+func Open(url, prefix string, clock core.Clock, log *slog.Logger) (*Client, error) {
 	option, err := driver.ParseURL(url)
 	if err != nil {
 		return nil, errors.New("valkey: VALKEY_URL cannot be read") // the cause would show the password
@@ -49,7 +50,7 @@ func Open(url, prefix string, log *slog.Logger) (*Client, error) {
 	option.ConnWriteTimeout = connTimeout
 	option.Dialer.Timeout = connTimeout
 	option.DisableCache = true // nothing here is read twice
-	c := &Client{option: option, keys: newKeys(prefix), owner: core.NewID[core.ConnID]().String(), log: log}
+	c := &Client{option: option, keys: newKeys(prefix), clock: clock, owner: core.NewID[core.ConnID]().String(), log: log}
 	if err := c.connect(); err != nil {
 		if errors.Is(err, errPrefix) {
 			return nil, err
@@ -96,7 +97,7 @@ func (c *Client) Close() {
 
 // Now is Valkey's clock as far as this instance knows it: the cluster's clock (a core.Clock). Before the first Pulse it is
 // our own.
-func (c *Client) Now() time.Time { return time.Now().Add(time.Duration(c.offset.Load())) }
+func (c *Client) Now() time.Time { return c.clock().Add(time.Duration(c.offset.Load())) }
 
 // Mirror is the client as core/presence sees it.
 func (c *Client) Mirror(stale, grace time.Duration) *Mirror {

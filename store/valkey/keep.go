@@ -25,9 +25,9 @@ func (c *Client) Pulse(ctx context.Context) (presence.Pulse, error) {
 	}
 	var pulse presence.Pulse
 	err := c.through(ctx, *c.conn.Load(), "pulse", func(ctx context.Context, conn driver.Client) error {
-		sent := time.Now()
+		sent := c.clock()
 		results := conn.DoMulti(ctx, conn.B().Time().Build(), conn.B().Get().Key(c.keys.epoch).Build())
-		took := time.Since(sent)
+		took := c.clock().Sub(sent)
 		clock, err := results[0].AsIntSlice()
 		if err != nil {
 			return err

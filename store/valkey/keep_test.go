@@ -201,7 +201,7 @@ func TestBreaker(t *testing.T) {
 
 func TestOpen(t *testing.T) {
 	t.Parallel()
-	_, err := valkey.Open("http://user:secret@host", "", slog.New(slog.DiscardHandler))
+	_, err := valkey.Open("http://user:secret@host", "", core.SystemClock, slog.New(slog.DiscardHandler))
 	require.Error(t, err)
 	require.NotContains(t, err.Error(), "secret")
 }

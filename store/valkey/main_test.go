@@ -57,7 +57,7 @@ func newRigOn(t testing.TB, url, prefix string) *mirrorRig {
 
 func open(t testing.TB, url, prefix string) *valkey.Client {
 	t.Helper()
-	client, err := valkey.Open(url, prefix, slog.New(slog.DiscardHandler))
+	client, err := valkey.Open(url, prefix, core.SystemClock, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
 	return client
