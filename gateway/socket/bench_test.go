@@ -17,6 +17,7 @@ import (
 // BenchmarkHandshake is a connection: accept, upgrade, close.
 func BenchmarkHandshake(b *testing.B) {
 	g := newGateway()
+	b.Cleanup(func() { close(g.opened) }) // after the server's end
 	go drainEnds(g)
 	s := serve(b, generous(), g)
 	response := make([]byte, 512)

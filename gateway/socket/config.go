@@ -11,7 +11,7 @@ import (
 // Config bounds what one server and one connection may take. The zero value of a field means its default.
 type Config struct {
 	Path               string        // where sockets are asked for; "/ws"
-	Loops              int           // event loops; 0: one a core
+	Loops              int           // event loops; one a processor (GOMAXPROCS)
 	MaxMessageBytes    int           // a longer message closes 1009; 16384
 	OutboundQueueBytes int           // bytes waiting for a slow reader; more closes 4201; 65536
 	FramesPerSecond    int           // data messages a socket, burst twice that; 20
@@ -25,7 +25,7 @@ type Config struct {
 	Backoff            time.Duration // how long a loop that ran out of descriptors accepts nothing; 100 ms
 
 	// Dedicated lets a loop keep its processor while it waits for at most 5 ms: half the CPU a message under load.
-	// Only for a program whose GOMAXPROCS exceeds the cores by the number of loops; see epoll.Loop.
+	// Only for a program whose GOMAXPROCS exceeds the cores by the number of loops (which is then set above); see epoll.Loop.
 	Dedicated bool
 }
 
@@ -35,7 +35,7 @@ const maxHead = 8 << 10
 // maxFrames bounds FramesPerSecond: a connection's counters are small. It is no limit at all for what a person's app sends.
 const maxFrames = 1_000_000
 
-func (cfg Config) withDefaults(cores int) (Config, error) {
+func (cfg Config) withDefaults(processors int) (Config, error) {
 	set := func(field *int, value int) {
 		if *field == 0 {
 			*field = value
@@ -49,7 +49,7 @@ func (cfg Config) withDefaults(cores int) (Config, error) {
 	if cfg.Path == "" {
 		cfg.Path = "/ws"
 	}
-	set(&cfg.Loops, cores)
+	set(&cfg.Loops, processors)
 	set(&cfg.MaxMessageBytes, 16384)
 	set(&cfg.OutboundQueueBytes, 65536)
 	set(&cfg.FramesPerSecond, 20)

@@ -123,6 +123,7 @@ func (c *Conn) finish(code uint16, reason string, byPeer bool) (first bool) {
 
 // finished is the loop's part of the end: the handler is told, and the peer has CloseTimeout for its part.
 func (c *Conn) finished() {
+	defer c.loop.recovered(c)
 	if c.phase == phaseOpen {
 		c.enter(phaseClosing)
 	}

@@ -22,8 +22,9 @@
 //   - A loop never waits for a connection. It reads once an event into a buffer that all its connections share, parses whole frames
 //     only, and keeps the rest for the next time.
 //   - An idle connection is one Conn and a 4-byte entry in its loop's wheel: no buffer, no goroutine, no timer.
-//   - Anybody may send at any time: the bytes go straight into the kernel under the connection's own lock. What does not fit waits in
-//     its bounded outbox until the descriptor is writable again. A slow reader costs its own connection, nobody else's.
+//   - Anybody may send at any time: the bytes go straight into the kernel under the connection's own lock (what is sent while the loop
+//     handles several frames that came together, in one write behind them). What does not fit waits in the connection's bounded
+//     outbox until the descriptor is writable again. A slow reader costs its own connection, nobody else's.
 //   - Only the loop closes a descriptor, under the lock, so no one can write into another connection that got the same
 //     number.
 //   - No lock is held while the handler runs.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -178,6 +179,19 @@ func TestClose(t *testing.T) {
 		require.Equal(t, socket.End{Code: 1005, ByPeer: true}, within(t, g.closed))
 	})
 
+	t.Run("PanicInClosed", func(t *testing.T) {
+		t.Parallel()
+		g := newGateway()
+		s := serve(t, generous(), &panicking{gateway: g})
+		c, other := connect(t, s), connect(t, s)
+		within(t, g.opened).Close(4000, "")
+		require.Equal(t, ws.OpClose, c.frame().Header.OpCode)
+		c.Close()
+		other.send(masked(0x89, nil))
+		other.expect(ws.OpPong, nil)
+		require.EqualValues(t, 1, s.Stats().Panics)
+	})
+
 	t.Run("Panic", func(t *testing.T) {
 		t.Parallel()
 		g := newGateway()
@@ -190,6 +204,19 @@ func TestClose(t *testing.T) {
 		other.send(masked(0x89, nil))
 		other.expect(ws.OpPong, nil)
 	})
+}
+
+// panicking is a Handler whose Closed panics, once.
+type panicking struct {
+	*gateway
+	done atomic.Bool
+}
+
+func (p *panicking) Closed(c *socket.Conn, end socket.End) {
+	if p.done.CompareAndSwap(false, true) {
+		panic("broken")
+	}
+	p.gateway.Closed(c, end)
 }
 
 func TestDeadlines(t *testing.T) {

@@ -34,7 +34,7 @@ type Server struct {
 // Listen binds addr ("host:port", port 0 for any). Nothing is accepted before Run; Run with an ended context releases a
 // server that is not wanted after all.
 func Listen(cfg Config, addr string, h Handler, log *slog.Logger) (*Server, error) {
-	cfg, err := cfg.withDefaults(runtime.NumCPU())
+	cfg, err := cfg.withDefaults(runtime.GOMAXPROCS(0))
 	if err != nil {
 		return nil, err
 	}

@@ -84,7 +84,7 @@ func (g *gateway) Deadline(c *socket.Conn) {
 func (g *gateway) Closed(_ *socket.Conn, end socket.End) { g.closed <- end }
 
 // serve runs a server until the test ends.
-func serve(t testing.TB, cfg socket.Config, g *gateway) *socket.Server {
+func serve(t testing.TB, cfg socket.Config, g socket.Handler) *socket.Server {
 	t.Helper()
 	s, err := socket.Listen(cfg, "127.0.0.1:0", g, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
