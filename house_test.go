@@ -157,6 +157,18 @@ func TestPackageComments(t *testing.T) {
 	}
 }
 
+// A template calls methods by name; so the linker would keep every method of every package, 12 MB of them.
+func TestNoTemplates(t *testing.T) {
+	t.Parallel()
+	for _, p := range packages(t, "linux") {
+		for _, template := range []string{"text/template", "html/template"} {
+			if slices.Contains(p.Imports, template) {
+				t.Errorf("%s imports %s: fmt and os.Expand keep the program small", p.short(), template)
+			}
+		}
+	}
+}
+
 // Tests wait for what happens, not for time to pass, and never pass by not running.
 func TestTestsNeitherSleepNorSkip(t *testing.T) {
 	t.Parallel()

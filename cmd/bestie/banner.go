@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
-	"text/template"
 	"time"
 
 	"github.com/halobestie/bestie-gateway/cmd/bestie/config"
@@ -20,8 +20,8 @@ type banner struct {
 }
 
 func (b banner) print(w io.Writer) {
-	err := bannerTemplate.Execute(w, map[string]any{
-		"Took":     b.took.Round(10 * time.Millisecond),
+	values := map[string]string{
+		"Took":     b.took.Round(10 * time.Millisecond).String(),
 		"Public":   reachable(b.program.PublicAddr()),
 		"Internal": reachable(b.program.InternalAddr()),
 		"Postgres": b.stores.postgres.URL(),
@@ -30,10 +30,8 @@ func (b banner) print(w io.Writer) {
 		"Password": string(b.operator.AdminPassword), // of a demo operator on this machine
 		"Mitra":    demoMitra[0].phone,
 		"Targets":  b.simFlags(),
-	})
-	if err != nil {
-		fmt.Fprintln(w, "dev is up")
 	}
+	fmt.Fprint(w, os.Expand(bannerText, func(name string) string { return values[name] }))
 }
 
 // simFlags are needed only where the ports are not the usual ones.
@@ -60,30 +58,32 @@ func reachable(addr net.Addr) string {
 	return net.JoinHostPort(host, port)
 }
 
-var bannerTemplate = template.Must(template.New("banner").Parse(`
-bestie dev is up after {{.Took}}
+// bannerText is no template of text/template: that calls methods by name, so the linker would keep all methods of all
+// packages, and the program would be half as big again.
+const bannerText = `
+bestie dev is up after ${Took}
 
-  sockets    ws://{{.Public}}/ws, subprotocol bestie.v1.msgpack, Authorization: Bearer <access_token>
-  REST       http://{{.Public}}/api/…
-  internal   http://{{.Internal}}/metrics, /readyz, /internal/…
-  Postgres   {{.Postgres}}
-  Valkey     {{.Valkey}}
-  operator   {{.Email}}, password {{.Password}}
+  sockets    ws://${Public}/ws, subprotocol bestie.v1.msgpack, Authorization: Bearer <access_token>
+  REST       http://${Public}/api/…
+  internal   http://${Internal}/metrics, /readyz, /internal/…
+  Postgres   ${Postgres}
+  Valkey     ${Valkey}
+  operator   ${Email}, password ${Password}
 
 A customer signs in:
-  curl -s -X POST http://{{.Public}}/api/shared/auth/anonymous
+  curl -s -X POST http://${Public}/api/shared/auth/anonymous
 
 A mitra signs in by phone code; the code is in the log below, in a line with msg="phone code":
-  curl -s http://{{.Public}}/api/mitra/auth/otp/request -H 'Content-Type: application/json' -d '{"phone":"{{.Mitra}}"}'
-  curl -s http://{{.Public}}/api/mitra/auth/otp/verify -H 'Content-Type: application/json' -d '{"otp_request_id":"…","code":"…"}'
+  curl -s http://${Public}/api/mitra/auth/otp/request -H 'Content-Type: application/json' -d '{"phone":"${Mitra}"}'
+  curl -s http://${Public}/api/mitra/auth/otp/verify -H 'Content-Type: application/json' -d '{"otp_request_id":"…","code":"…"}'
 
 Or in one step, as tests do:
-  curl -s http://{{.Internal}}/internal/_test/seed-mitra -H 'Content-Type: application/json' -d '{"phone":"+6281100000099","display_name":"Ayu"}'
+  curl -s http://${Internal}/internal/_test/seed-mitra -H 'Content-Type: application/json' -d '{"phone":"+6281100000099","display_name":"Ayu"}'
   go run ./cmd/bestie token --user-type customer --count 3
 
 See it work, in a second terminal:
-  go run ./cmd/bestie sim --mitras 200 --customers 50 --duration 30s{{.Targets}}
+  go run ./cmd/bestie sim --mitras 200 --customers 50 --duration 30s${Targets}
 
 Ctrl-C stops it. The data stays.
 
-`))
+`
