@@ -5,7 +5,7 @@
 //
 //	func TestIt(t *testing.T) {
 //		t.Parallel()
-//		db := pgtest.New(t)
+//		db := pgtest.Open(t, pgtest.URL(t), postgres.Options{})
 //		…
 //	}
 //
@@ -64,13 +64,7 @@ func Stop() {
 	server.process.Stop()
 }
 
-// New opens a database of its own, migrated and empty, and closes and drops it when the test has ended.
-func New(t testing.TB) *postgres.DB {
-	t.Helper()
-	return Open(t, URL(t), postgres.Options{})
-}
-
-// Open opens a further handle on a database: another instance, so to speak. Closed when the test has ended.
+// Open opens a handle on a database; a second one is another instance, so to speak. Closed when the test has ended.
 func Open(t testing.TB, url string, o postgres.Options) *postgres.DB {
 	t.Helper()
 	if o.MaxConns == 0 {
