@@ -51,6 +51,7 @@ func deriveKeys(secret []byte) (keys, error) {
 // claims is the payload of an access token.
 type claims struct {
 	UserType  core.UserType `json:"user_type"`
+	Role      core.Role     `json:"role,omitempty"` // an operator's
 	SessionID string        `json:"session_id"`
 	jwt.RegisteredClaims
 }
@@ -86,6 +87,7 @@ func (s *signer) sign(who core.Principal) (string, time.Time, error) {
 	}
 	token := jwt.NewWithClaims(jwt.SigningMethodHS256, claims{
 		UserType:  who.Type,
+		Role:      who.Role,
 		SessionID: who.Session.String(),
 		RegisteredClaims: jwt.RegisteredClaims{
 			Subject:   who.ID.String(),
@@ -113,10 +115,11 @@ func (s *signer) verify(token string) (core.Principal, error) {
 	}
 	user, userErr := core.ParseID[core.UserID](read.Subject)
 	session, sessionErr := core.ParseID[core.AuthSessionID](read.SessionID)
-	if userErr != nil || sessionErr != nil || !read.UserType.Valid() || user.IsZero() || session.IsZero() {
+	if userErr != nil || sessionErr != nil || !read.UserType.Valid() || user.IsZero() || session.IsZero() ||
+		read.Role.Valid() != (read.UserType == core.Operator) {
 		return core.Principal{}, errNotOurs()
 	}
-	return core.Principal{Type: read.UserType, ID: user, Session: session, ExpiresAt: read.ExpiresAt.Time}, nil
+	return core.Principal{Type: read.UserType, ID: user, Role: read.Role, Session: session, ExpiresAt: read.ExpiresAt.Time}, nil
 }
 
 // keyOf picks the key that the token's kid names. WithValidMethods has refused every algorithm but HS256 by then.
@@ -158,22 +161,22 @@ type slot struct {
 	user    core.UserID
 	session core.AuthSessionID
 	expires int64 // Unix seconds; 0: empty
-	role    byte  // index into roles
+	kind    byte  // index into kinds
 }
 
-// roles in the order of slot.role.
-func roleOf(index byte) core.UserType {
-	return [...]core.UserType{core.Customer, core.Mitra, core.Operator}[index]
-}
+// kinds of users, as slot.kind numbers them.
+var kinds = [...]struct {
+	user core.UserType
+	role core.Role
+}{{core.Customer, ""}, {core.Mitra, ""}, {core.Operator, core.Attendant}, {core.Operator, core.Admin}}
 
-func indexOf(role core.UserType) byte {
-	switch role {
-	case core.Mitra:
-		return 1
-	case core.Operator:
-		return 2
+func kindOf(who core.Principal) byte {
+	for i, kind := range kinds {
+		if kind.user == who.Type && kind.role == who.Role {
+			return byte(i)
+		}
 	}
-	return 0
+	return 0 // verify lets no other pair through
 }
 
 // newVerified makes a table for at least the given number of tokens.
@@ -204,8 +207,9 @@ func (v *verified) get(key [16]byte, now time.Time) (core.Principal, bool) {
 	defer v.mu.Unlock()
 	for _, s := range v.set(key) {
 		if s.key == key && s.expires > now.Unix() {
+			kind := kinds[s.kind]
 			return core.Principal{
-				Type: roleOf(s.role), ID: s.user, Session: s.session, ExpiresAt: time.Unix(s.expires, 0),
+				Type: kind.user, Role: kind.role, ID: s.user, Session: s.session, ExpiresAt: time.Unix(s.expires, 0),
 			}, true
 		}
 	}
@@ -227,7 +231,7 @@ func (v *verified) put(key [16]byte, who core.Principal) {
 		}
 	}
 	*oldest = slot{
-		key: key, user: who.ID, session: who.Session, expires: who.ExpiresAt.Unix(), role: indexOf(who.Type),
+		key: key, user: who.ID, session: who.Session, expires: who.ExpiresAt.Unix(), kind: kindOf(who),
 	}
 }
 

@@ -22,6 +22,7 @@ const (
 type Account struct {
 	Type        core.UserType
 	ID          core.UserID
+	Role        core.Role // an operator's
 	DisplayName string
 	Phone       string // E.164; empty: none
 	Email       string // empty: none
@@ -92,7 +93,7 @@ func (s *Service) Me(ctx context.Context, who core.Principal) (Account, error) {
 // pair puts a signed access token beside a refresh token. The access token never outlives the auth session.
 func (s *Service) pair(account Account, session core.AuthSessionID, refresh string, until time.Time) (Tokens, error) {
 	access, expires, err := s.signer.sign(core.Principal{
-		Type: account.Type, ID: account.ID, Session: session, ExpiresAt: until,
+		Type: account.Type, ID: account.ID, Role: account.Role, Session: session, ExpiresAt: until,
 	})
 	if err != nil {
 		return Tokens{}, err

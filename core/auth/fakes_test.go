@@ -212,6 +212,21 @@ func (m *memory) Revoke(_ context.Context, id core.AuthSessionID, why auth.Revok
 	return nil
 }
 
+func (m *memory) RevokeAll(_ context.Context, user core.UserID, but core.AuthSessionID, why auth.RevokeReason) (revoked []core.AuthSessionID, err error) {
+	unlock, err := m.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	for id, r := range m.rows {
+		if r.Account.ID == user && id != but && r.revokedAt.IsZero() {
+			r.revokedAt, r.why = m.clock.Now(), why
+			revoked = append(revoked, id)
+		}
+	}
+	return revoked, nil
+}
+
 func (m *memory) RevokedWithin(_ context.Context, d time.Duration) (found []auth.Revocation, err error) {
 	unlock, err := m.lock()
 	if err != nil {

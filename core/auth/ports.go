@@ -31,6 +31,8 @@ type Sessions interface {
 	// Revoke ends an auth session and emits core.AuthRevoked to its user, in one transaction. One that is over already stays as it
 	// was, and nothing is emitted. UNAVAILABLE.
 	Revoke(ctx context.Context, id core.AuthSessionID, why RevokeReason) error
+	// RevokeAll does so for all auth sessions of a user but one (the zero value: all) and tells which they were. UNAVAILABLE.
+	RevokeAll(ctx context.Context, user core.UserID, but core.AuthSessionID, why RevokeReason) ([]core.AuthSessionID, error)
 	// RevokedWithin lists what was revoked within the last d, by the store's clock. UNAVAILABLE.
 	RevokedWithin(ctx context.Context, d time.Duration) ([]Revocation, error)
 }

@@ -167,6 +167,17 @@ func (s *Service) LogoutByRefresh(ctx context.Context, token string) error {
 	return s.revoke(ctx, row.ID, LoggedOut)
 }
 
+// RevokeAll ends every auth session of a user: it is signed out everywhere, its sockets close. Use cases of the store that take an
+// account's rights away do this in their own transaction. UNAVAILABLE.
+func (s *Service) RevokeAll(ctx context.Context, user core.UserID, why RevokeReason) error {
+	revoked, err := s.sessions.RevokeAll(ctx, user, core.AuthSessionID{}, why)
+	if err != nil {
+		return err
+	}
+	s.Deny(Revoked{Sessions: revoked})
+	return nil
+}
+
 func (s *Service) revoke(ctx context.Context, id core.AuthSessionID, why RevokeReason) error {
 	if err := s.sessions.Revoke(ctx, id, why); err != nil {
 		return err

@@ -17,20 +17,20 @@ func (db *DB) Accounts() *Accounts { return &Accounts{db} }
 
 // people are the users of all three kinds in one shape. A condition on user_type and id reaches one primary key of one table.
 const people = `(
-	select 'customer' as user_type, id, display_name, coalesce(phone, '') as phone, coalesce(email, '') as email,
+	select 'customer' as user_type, id, '' as role, display_name, coalesce(phone, '') as phone, coalesce(email, '') as email,
 		phone is null and google_sub is null and apple_sub is null as anonymous, deleted_at is null as active, created_at
 	from customers
 	union all
-	select 'mitra', id, display_name, phone, '', false, is_active, created_at from mitras
+	select 'mitra', id, '', display_name, phone, '', false, is_active, created_at from mitras
 	union all
-	select 'cc_user', id, display_name, '', email, false, is_active, created_at from control_center_users)`
+	select 'cc_user', id, role, display_name, '', email, false, is_active, created_at from control_center_users)`
 
 const accountSQL = `
-	select p.user_type, p.id, p.display_name, p.phone, p.email, p.anonymous, p.active, p.created_at
+	select p.user_type, p.id, p.role, p.display_name, p.phone, p.email, p.anonymous, p.active, p.created_at
 	from ` + people + ` p where p.user_type = $1 and p.id = $2`
 
 func scanAccount(row pgx.Row) (a auth.Account, err error) {
-	err = row.Scan(&a.Type, &a.ID, &a.DisplayName, &a.Phone, &a.Email, &a.Anonymous, &a.Active, &a.CreatedAt)
+	err = row.Scan(&a.Type, &a.ID, &a.Role, &a.DisplayName, &a.Phone, &a.Email, &a.Anonymous, &a.Active, &a.CreatedAt)
 	if missing(err) {
 		err = core.Errorf(core.NotFound, "no such account")
 	}

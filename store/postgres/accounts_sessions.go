@@ -16,7 +16,7 @@ func (a *Accounts) Session(ctx context.Context, id core.AuthSessionID) (s auth.S
 	err = a.db.within(ctx, "read auth session", func(ctx context.Context) error {
 		var sinceRotation float64
 		err := a.db.pool.QueryRow(ctx, sessionSQL, id).Scan(&s.ID, &s.Generation, &s.Salt, &s.Hash, &sinceRotation, &s.ExpiresAt, &s.Over,
-			&s.Account.Type, &s.Account.ID, &s.Account.DisplayName, &s.Account.Phone, &s.Account.Email, &s.Account.Anonymous,
+			&s.Account.Type, &s.Account.ID, &s.Account.Role, &s.Account.DisplayName, &s.Account.Phone, &s.Account.Email, &s.Account.Anonymous,
 			&s.Account.Active, &s.Account.CreatedAt)
 		if missing(err) {
 			return core.Errorf(core.NotFound, "no such auth session")
@@ -30,7 +30,7 @@ func (a *Accounts) Session(ctx context.Context, id core.AuthSessionID) (s auth.S
 const sessionSQL = `
 	select s.id, s.generation, s.salt, s.refresh_hash, extract(epoch from now() - coalesce(s.rotated_at, s.created_at))::float8,
 		s.expires_at, s.revoked_at is not null or s.expires_at <= now(),
-		p.user_type, p.id, p.display_name, p.phone, p.email, p.anonymous, p.active, p.created_at
+		p.user_type, p.id, p.role, p.display_name, p.phone, p.email, p.anonymous, p.active, p.created_at
 	from auth_sessions s join ` + people + ` p on p.user_type = s.user_type and p.id = s.user_id
 	where s.id = $1`
 
@@ -65,6 +65,37 @@ func (a *Accounts) Revoke(ctx context.Context, id core.AuthSessionID, why auth.R
 		}
 		return tx.emit(core.AuthRevoked, user, revoked)
 	})
+}
+
+// RevokeAll implements auth.Sessions.
+func (a *Accounts) RevokeAll(ctx context.Context, user core.UserID, but core.AuthSessionID, why auth.RevokeReason) (revoked []core.AuthSessionID, err error) {
+	err = a.db.inTx(ctx, "revoke all auth sessions", func(ctx context.Context, tx *tx) error {
+		revoked, err = tx.revokeAll(ctx, user, but, why)
+		return err
+	})
+	return revoked, err
+}
+
+// revokeAll ends the auth sessions of a user and announces it with the transaction's commit: the sockets close, the access
+// tokens are refused everywhere. The session but goes on; its zero value spares none. A use case that takes an account's
+// rights away (deactivation, a new password, another role) calls this in its own transaction, after it has locked the
+// account's row: sign-ins wait for that lock, so none slips through.
+func (t *tx) revokeAll(ctx context.Context, user core.UserID, but core.AuthSessionID, why auth.RevokeReason) ([]core.AuthSessionID, error) {
+	rows, err := t.Query(ctx, `update auth_sessions set revoked_at = now(), revoke_reason = $2
+		where user_id = $1 and revoked_at is null and expires_at > now() and ($3::uuid is null or id <> $3) returning id, now()`, user, why, but)
+	if err != nil {
+		return nil, err
+	}
+	revoked := auth.Revoked{Reason: why}
+	var id core.AuthSessionID
+	_, err = pgx.ForEachRow(rows, []any{&id, &revoked.At}, func() error {
+		revoked.Sessions = append(revoked.Sessions, id)
+		return nil
+	})
+	if err != nil || len(revoked.Sessions) == 0 {
+		return nil, err
+	}
+	return revoked.Sessions, t.emit(core.AuthRevoked, user, revoked)
 }
 
 // RevokedWithin implements auth.Sessions.
