@@ -200,8 +200,8 @@ func (c *Conn) release() {
 	c.mu.Unlock()
 	c.in = nil
 	c.phase = phaseGone
-	c.tell()
 	c.loop.forget(c)
+	c.tell() // last, since the handler may panic
 }
 
 // arm sees to it that the wheel brings the connection up when its next deadline has come. A deadline that moved back
