@@ -26,4 +26,7 @@
 // every process of the server and so falls when the last of them is gone: whoever holds both may clean up or start anew,
 // and a postmaster.pid found then is stale. On Linux children also get a signal when their parent dies, even by kill -9;
 // elsewhere the next start on the directory ends what an earlier one left behind.
+//
+// For tests there are Valkeys of other shapes, always private: a cluster (StartValkeyCluster), a master with a replica under a sentinel
+// (StartValkeySentinel), one that speaks TLS (ValkeyTLS).
 package local

@@ -25,23 +25,42 @@ daemonize no
 `
 
 // startValkey runs the program in a claimed place and gives a server that answers.
-func startValkey(ctx context.Context, program program, p *place, o Options) (s *Server, err error) {
+func startValkey(ctx context.Context, program program, p *place, o Options) (*Server, error) {
+	return valkeyRun{program: program, place: p, port: o.Port}.start(ctx)
+}
+
+// valkeyRun is how one process of Valkey is run.
+type valkeyRun struct {
+	program program
+	place   *place
+	port    int                                         // 0: a free one
+	more    func(port int, data string) (string, error) // lines added to the configuration; nil: none
+	args    []string                                    // behind the configuration's name
+}
+
+func (r valkeyRun) start(ctx context.Context) (s *Server, err error) {
+	p, program := r.place, r.program
 	data, err := p.makeData(dataName)
 	if err != nil {
 		return nil, err
 	}
-	err = onFreePort(o.Port, func(port int) error {
+	err = onFreePort(r.port, func(port int) error {
 		conf := filepath.Join(data, "valkey.conf") // a file, since arguments are for everybody to see
-		if err := os.WriteFile(conf, fmt.Appendf(nil, valkeyConf, port, strconv.Quote(data), p.password), 0o600); err != nil {
-			return err
+		text := fmt.Sprintf(valkeyConf, port, strconv.Quote(data), p.password)
+		if r.more != nil {
+			more, err := r.more(port, data)
+			if err != nil {
+				return err
+			}
+			text += more
 		}
-		if err := p.as.own(conf); err != nil {
+		if err := writeFor(p.as, conf, []byte(text)); err != nil {
 			return err
 		}
 		n := &native{
 			place: p,
 			command: command{
-				path: program.path, args: []string{program.name, conf}, env: program.env, dir: data, as: p.as,
+				path: program.path, args: append([]string{program.name, conf}, r.args...), env: program.env, dir: data, as: p.as,
 				log: p.file(logName), orphan: syscall.SIGTERM,
 			},
 			gentle: syscall.SIGTERM,
@@ -55,6 +74,14 @@ func startValkey(ctx context.Context, program program, p *place, o Options) (s *
 		return n.start(ctx)
 	})
 	return s, err
+}
+
+// writeFor writes a file that the account alone may read.
+func writeFor(as *account, name string, content []byte) error {
+	if err := os.WriteFile(name, content, 0o600); err != nil {
+		return err
+	}
+	return as.own(name)
 }
 
 func redisURL(address, password string) string {
