@@ -39,7 +39,7 @@ var floors = []floor{
 	{name: "core/auth", ours: []string{"core"}, third: []string{"github.com/golang-jwt/jwt/v5", "golang.org/x/crypto"}},
 	{name: "core/payment", ours: []string{"core"}},
 	{name: "core/push", ours: []string{"core"}},
-	{name: "core/admin", ours: []string{"core"}, third: []string{"golang.org/x/crypto"}},
+	{name: "core/admin", ours: []string{"core"}},
 	{name: "core/pairing", ours: []string{"core", "core/chat"}}, // a pairing is of a chat session
 
 	// 2: stores, vendors and connections, each behind the ports of the rooms above.
@@ -58,6 +58,7 @@ var floors = []floor{
 	// A description is made of Go types alone. The control center's routes are a table that the router is given: so many resources
 	// would bury the few files that every route goes through.
 	{name: "gateway/rest/openapi"},
+	{name: "gateway/rest/console", ours: []string{"core", "core/admin", "gateway/rest"}},
 
 	// 4 and 5: the server, and the program that wires everything.
 	{
@@ -152,7 +153,7 @@ func TestCoreTestsStayInCore(t *testing.T) {
 
 func TestFloorsAreUsed(t *testing.T) {
 	t.Parallel()
-	later := []string{"core/payment", "core/payment/...", "core/push/...", "core/admin"} // their issues have not come yet
+	later := []string{"core/payment", "core/payment/...", "core/push/..."} // their issues have not come yet
 	used := map[string]bool{}
 	for _, p := range packages(t, "linux") {
 		if f, ok := floorOf(p.short()); ok {

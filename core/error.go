@@ -103,3 +103,12 @@ func CodeOf(err error) Code {
 	}
 	return Internal
 }
+
+// MessageOf is what the first Error in err's chain tells outside; "" when there is none.
+func MessageOf(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Message
+	}
+	return ""
+}

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -103,6 +104,28 @@ func DefaultSettings() Settings {
 		}
 	}
 	return s
+}
+
+// Set changes a setting to a value as app_config holds it, in JSON. BAD_MESSAGE names the key.
+func (s *Settings) Set(key string, value []byte) error {
+	if key == AnonymityKey {
+		var word string
+		if err := json.Unmarshal(value, &word); err != nil {
+			return FieldError(key, "must be a word")
+		}
+		return s.SetAnonymity(word)
+	}
+	var number *int
+	if err := json.Unmarshal(value, &number); err != nil || number == nil {
+		return FieldError(key, "must be a whole number")
+	}
+	return s.SetNumber(key, *number)
+}
+
+// Check tells whether a value may stand in the row. BAD_MESSAGE names the key.
+func (s Setting) Check(value []byte) error {
+	scratch := DefaultSettings()
+	return scratch.Set(s.Key, value)
 }
 
 // SetNumber changes a numeric setting. BAD_MESSAGE names the key when it is unknown or the value is out of bounds.

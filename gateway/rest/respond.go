@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/halobestie/bestie-gateway/core"
+	"github.com/halobestie/bestie-gateway/core/chat"
 )
 
 // statusOf is the one table from a code to an HTTP status. Apps switch on the code; the status is for what stands between.
@@ -52,7 +53,16 @@ type failureBody struct {
 	Field        string    `json:"field,omitempty"`
 	RetryAfter   int       `json:"retry_after_seconds,omitempty"`
 	AttemptsLeft *int      `json:"attempts_left,omitempty"`
+	Session      *standing `json:"session,omitempty"` // with WRONG_STATE and SESSION_LIVE
 	RequestID    string    `json:"request_id"`
+}
+
+// standing is the session that stands in the way.
+type standing struct {
+	ID        core.SessionID `json:"id"`
+	Version   int64          `json:"version"`
+	Status    chat.Status    `json:"status"`
+	EndReason chat.EndReason `json:"end_reason,omitzero"`
 }
 
 // fail answers an error. What is a fault of ours is logged here and nowhere else.
@@ -71,6 +81,12 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if coded.Code == core.CodeMismatch {
 		body.AttemptsLeft = &coded.AttemptsLeft
+	}
+	var state *chat.StateError
+	if errors.As(err, &state) {
+		body.Session = &standing{
+			ID: state.Session.ID, Version: state.Session.Version, Status: state.Session.Status, EndReason: state.Session.EndReason,
+		}
 	}
 	switch {
 	case coded.Code == core.Internal:

@@ -63,28 +63,12 @@ func (s *Settings) Load(ctx context.Context) error {
 	}
 	next := core.DefaultSettings()
 	for _, r := range all {
-		if err := apply(&next, r.Key, r.Value); err != nil {
+		if err := next.Set(r.Key, r.Value); err != nil {
 			s.complain(r.Key, string(r.Value), err)
 		}
 	}
 	s.current.Store(&next)
 	return nil
-}
-
-// apply sets one row's value.
-func apply(s *core.Settings, key string, value []byte) error {
-	if key == core.AnonymityKey {
-		var word string
-		if err := json.Unmarshal(value, &word); err != nil {
-			return core.FieldError(key, "must be a word")
-		}
-		return s.SetAnonymity(word)
-	}
-	var number int
-	if err := json.Unmarshal(value, &number); err != nil {
-		return core.FieldError(key, "must be a whole number")
-	}
-	return s.SetNumber(key, number)
 }
 
 func (s *Settings) complain(key, value string, err error) {
@@ -120,7 +104,7 @@ func (s *Settings) Put(ctx context.Context, key string, value any, by core.Opera
 		return core.FieldError(key, "must be a whole number or a word")
 	}
 	scratch := core.DefaultSettings()
-	if err := apply(&scratch, key, raw); err != nil {
+	if err := scratch.Set(key, raw); err != nil {
 		return err
 	}
 	err = s.db.within(ctx, "put setting", func(ctx context.Context) error {

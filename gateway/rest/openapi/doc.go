@@ -8,7 +8,7 @@
 // It knows the part of JSON Schema that it writes itself: types, properties, required, items, enum, bounds, references. A
 // field is described by its tags:
 //
-//	json:"name,omitempty"   its name; omitempty, or a pointer in a request: it may be left out
+//	json:"name,omitempty"   its name; with omitempty or omitzero, or as a pointer in a request, it may be left out
 //	doc:"…"                 what it means
 //	enum:"a,b"              the words that it may be
 //	min:"1" max:"10"        bounds of a number, or of a text's length in characters

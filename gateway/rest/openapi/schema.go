@@ -129,7 +129,7 @@ func (d *Document) fields(t reflect.Type, direction Direction) *Schema {
 			continue
 		}
 		s.Properties[name] = d.Field(field, direction)
-		if !strings.Contains(options, "omitempty") && (direction == Answer || Required(field)) {
+		if !strings.Contains(options, "omit") && (direction == Answer || Required(field)) {
 			s.Required = append(s.Required, name)
 		}
 	}
@@ -140,7 +140,7 @@ func (d *Document) fields(t reflect.Type, direction Direction) *Schema {
 // Required tells whether a request must have the field: it can neither be left out nor be null.
 func Required(field reflect.StructField) bool {
 	return field.Type.Kind() != reflect.Pointer && !field.Type.Implements(nullableType) &&
-		!strings.Contains(field.Tag.Get("json"), ",omitempty")
+		!strings.Contains(field.Tag.Get("json"), ",omit")
 }
 
 // Field is the schema of one field with what its tags say.
