@@ -68,12 +68,13 @@ type Tokens struct {
 	Access          string
 	AccessExpiresAt time.Time
 	Refresh         string
+	EndsAt          time.Time // of the auth session, however often it is refreshed
 	Account         Account
 }
 
 // SignInAnonymous makes a customer without any identity. OVERLOADED, UNAVAILABLE.
 func (s *Service) SignInAnonymous(ctx context.Context, from Device) (Tokens, error) {
-	session, refresh, err := s.newSession(ctx, from)
+	session, refresh, err := s.newSession(ctx, core.Customer, from)
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -98,7 +99,7 @@ func (s *Service) pair(account Account, session core.AuthSessionID, refresh stri
 	if err != nil {
 		return Tokens{}, err
 	}
-	return Tokens{Access: access, AccessExpiresAt: expires, Refresh: refresh, Account: account}, nil
+	return Tokens{Access: access, AccessExpiresAt: expires, Refresh: refresh, EndsAt: until, Account: account}, nil
 }
 
 // SeedMitra makes, or finds by its phone, a mitra for a test, and signs it in. BAD_MESSAGE of phone or display_name, CONFLICT when the phone
@@ -114,7 +115,7 @@ func (s *Service) SeedMitra(ctx context.Context, phone, name string, from Device
 	if name == "" || utf8.RuneCountInString(name) > maxName {
 		return Tokens{}, core.FieldError("display_name", "must be 1 to %d characters", maxName)
 	}
-	session, refresh, err := s.newSession(ctx, from)
+	session, refresh, err := s.newSession(ctx, core.Mitra, from)
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -138,7 +139,7 @@ func (s *Service) IssueFor(ctx context.Context, user core.UserType, count int) (
 	}
 	tokens := make([]string, 0, count)
 	for len(tokens) < count {
-		sessions, phones, err := s.fillers(min(fillBatch, count-len(tokens)))
+		sessions, phones, err := s.fillers(user, min(fillBatch, count-len(tokens)))
 		if err != nil {
 			return nil, err
 		}
@@ -147,7 +148,7 @@ func (s *Service) IssueFor(ctx context.Context, user core.UserType, count int) (
 			return nil, err
 		}
 		for _, row := range made {
-			pair, err := s.pair(row.Account, row.ID, "", s.clock().Add(s.refreshTTL))
+			pair, err := s.pair(row.Account, row.ID, "", s.clock().Add(s.lives[user].total))
 			if err != nil {
 				return nil, err
 			}
@@ -159,10 +160,11 @@ func (s *Service) IssueFor(ctx context.Context, user core.UserType, count int) (
 
 // fillers draws sessions and phones for test users. Their hash is no bcrypt hash, so that no secret matches, and nobody pays for
 // hashing by the thousand.
-func (s *Service) fillers(n int) ([]NewSession, []string, error) {
+func (s *Service) fillers(user core.UserType, n int) ([]NewSession, []string, error) {
+	life := s.lives[user]
 	sessions, phones := make([]NewSession, n), make([]string, n)
 	for i := range sessions {
-		sessions[i] = NewSession{ID: core.NewID[core.AuthSessionID](), Salt: make([]byte, saltBytes), Hash: "none", TTL: s.refreshTTL}
+		sessions[i] = NewSession{ID: core.NewID[core.AuthSessionID](), Salt: make([]byte, saltBytes), Hash: "none", TTL: life.total, Idle: life.idle}
 		rand.Read(sessions[i].Salt) // never fails (crypto/rand)
 		number, err := rand.Int(rand.Reader, big.NewInt(1_000_000_000))
 		if err != nil {

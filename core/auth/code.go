@@ -128,7 +128,7 @@ func (s *Service) VerifyCode(ctx context.Context, proof CodeProof) (Tokens, erro
 
 // signIn opens an auth session for whoever holds a proved identity.
 func (s *Service) signIn(ctx context.Context, app core.UserType, identity Identity, from Device) (Tokens, error) {
-	session, refresh, err := s.newSession(ctx, from)
+	session, refresh, err := s.newSession(ctx, app, from)
 	if err != nil {
 		return Tokens{}, err
 	}

@@ -53,6 +53,8 @@ type memory struct {
 	accounts map[core.UserID]auth.Account
 	rows     map[core.AuthSessionID]*row
 	codes    map[core.OTPRequestID]*code
+	tries    map[string]int // by address
+	hashes   map[string]string
 	asked    []time.Duration // of RevokedWithin
 	raced    func()          // called once before Rotate
 }
@@ -60,6 +62,8 @@ type memory struct {
 type row struct {
 	auth.Session
 	rotatedAt time.Time
+	usedAt    time.Time
+	idle      time.Duration
 	revokedAt time.Time
 	why       auth.RevokeReason
 }
@@ -73,6 +77,7 @@ type code struct {
 func newMemory(c *clock) *memory {
 	return &memory{
 		clock: c, accounts: map[core.UserID]auth.Account{}, rows: map[core.AuthSessionID]*row{}, codes: map[core.OTPRequestID]*code{},
+		tries: map[string]int{}, hashes: map[string]string{},
 	}
 }
 
@@ -111,7 +116,7 @@ func (m *memory) SignUp(_ context.Context, session auth.NewSession) (auth.Accoun
 
 func (m *memory) open(account auth.Account, session auth.NewSession) {
 	m.accounts[account.ID] = account
-	m.rows[session.ID] = &row{Session: auth.Session{
+	m.rows[session.ID] = &row{usedAt: m.clock.Now(), idle: session.Idle, Session: auth.Session{
 		ID: session.ID, Account: account, Salt: session.Salt, Hash: session.Hash, ExpiresAt: m.clock.Now().Add(session.TTL),
 	}}
 }
@@ -175,7 +180,8 @@ func (m *memory) Session(_ context.Context, id core.AuthSessionID) (auth.Session
 }
 
 func (m *memory) over(r *row) bool {
-	return !r.revokedAt.IsZero() || !m.clock.Now().Before(r.ExpiresAt)
+	now := m.clock.Now()
+	return !r.revokedAt.IsZero() || !now.Before(r.ExpiresAt) || now.Sub(r.usedAt) >= r.idle
 }
 
 func (m *memory) Rotate(_ context.Context, id core.AuthSessionID, from int64, hash string, _ auth.Device) (bool, error) {
@@ -196,7 +202,7 @@ func (m *memory) Rotate(_ context.Context, id core.AuthSessionID, from int64, ha
 		return false, nil
 	}
 	found.Generation++
-	found.Hash, found.rotatedAt = hash, m.clock.Now()
+	found.Hash, found.rotatedAt, found.usedAt = hash, m.clock.Now(), m.clock.Now()
 	return true, nil
 }
 
@@ -364,7 +370,7 @@ func setup(t testing.TB) *bench {
 func (b *bench) with(t testing.TB, cfg auth.Config) *auth.Service {
 	t.Helper()
 	s, err := auth.New(cfg, auth.Deps{
-		Accounts: b.store, Sessions: b.store, Codes: b.store, Tests: b.store, Sender: b.phones,
+		Accounts: b.store, Sessions: b.store, Codes: b.store, Operators: b.store, Tests: b.store, Sender: b.phones,
 		Settings: core.DefaultSettings, Clock: b.clock.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)

@@ -16,6 +16,8 @@ func TestHashPassword(t *testing.T) {
 	for name, password := range map[string]string{
 		"ErrTooShort": "Abc4567", "ErrTooLong": "Ab1" + strings.Repeat("x", 70), "ErrNoDigit": "Abcdefgh",
 		"ErrNoUpper": "abcdefg1", "ErrNoLower": "ABCDEFG1", "ErrEmojiOverTheBytes": "Ab1" + strings.Repeat("🐘", 18),
+		"ErrEightEmoji": strings.Repeat("🐘", 8), "ErrEightBytesOfFewCharacters": "Ab1🐘🐘", "Err73Bytes": "Ab1" + strings.Repeat("x", 70),
+		"ErrCommon": "P@ssw0rd2026!", "ErrCommonToo": "Halobestie1",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -26,8 +28,13 @@ func TestHashPassword(t *testing.T) {
 	}
 	t.Run("OK", func(t *testing.T) {
 		t.Parallel()
-		hash, err := auth.HashPassword("Abcdefg1")
-		require.NoError(t, err)
-		require.NoError(t, bcrypt.CompareHashAndPassword([]byte(hash), []byte("Abcdefg1")))
+		for _, password := range []string{"Abcdefg1", "Ab1" + strings.Repeat("🐘", 5), "Ab1" + strings.Repeat("x", 69)} {
+			hash, err := auth.HashPassword(password)
+			require.NoError(t, err)
+			require.NoError(t, bcrypt.CompareHashAndPassword([]byte(hash), []byte(password)))
+			cost, err := bcrypt.Cost([]byte(hash))
+			require.NoError(t, err)
+			require.Equal(t, 12, cost)
+		}
 	})
 }

@@ -49,6 +49,18 @@ type Codes interface {
 	Attempt(ctx context.Context, attempt Attempt) (phone string, err error)
 }
 
+// Operators are the people of the control center.
+type Operators interface {
+	// TryPassword counts a try for an address before its password is looked at, in one atomic statement, and gives what to compare
+	// with; also for an address that nobody has. RATE_LIMITED with RetryAfter while the address is locked out, UNAVAILABLE.
+	TryPassword(ctx context.Context, email string, limits core.Settings) (PasswordTry, error)
+	// LogIn forgets the tries of an operator whose password was right and opens an auth session. ACCOUNT_INACTIVE, UNAUTHENTICATED
+	// when the password was changed meanwhile, UNAVAILABLE.
+	LogIn(ctx context.Context, right PasswordTry, session NewSession) (Account, error)
+	// ForgiveTries forgets them and does nothing else. UNAVAILABLE.
+	ForgiveTries(ctx context.Context, operator core.OperatorID) error
+}
+
 // TestAccounts makes users that nobody signed up for: for the test routes and for load.
 type TestAccounts interface {
 	// SeedMitra makes a test mitra or renames the one with this phone, makes it active, and opens an auth session for it. CONFLICT when

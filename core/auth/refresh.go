@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/halobestie/bestie-gateway/core"
@@ -29,8 +30,9 @@ const (
 type NewSession struct {
 	ID     core.AuthSessionID
 	Salt   []byte
-	Hash   string // of the first refresh secret
-	TTL    time.Duration
+	Hash   string        // of the first refresh secret
+	TTL    time.Duration // from now to its end
+	Idle   time.Duration // from one refresh to the next
 	Device Device
 }
 
@@ -43,7 +45,7 @@ type Session struct {
 	Hash          string        // bcrypt of the newest refresh secret
 	SinceRotation time.Duration // by the store's clock
 	ExpiresAt     time.Time
-	Over          bool // revoked, or expired by the store's clock
+	Over          bool // revoked, expired, or unused for too long, by the store's clock
 }
 
 // place is where a presented secret stands in its family.
@@ -63,9 +65,14 @@ type flight struct {
 	err    error
 }
 
-// Refresh gives the successor of a refresh token and a new access token. UNAUTHENTICATED for what is no refresh token,
-// SESSION_REVOKED when the auth session is over, also because this very call was taken for theft, ACCOUNT_INACTIVE, OVERLOADED, UNAVAILABLE.
+// Refresh gives the successor of a customer's or mitra's refresh token and a new access token. UNAUTHENTICATED for what is no refresh
+// token, SESSION_REVOKED when the auth session is over, also because this very call was taken for theft, ACCOUNT_INACTIVE, OVERLOADED,
+// UNAVAILABLE.
 func (s *Service) Refresh(ctx context.Context, token string, from Device) (Tokens, error) {
+	return s.refreshFor(ctx, token, from, core.Customer, core.Mitra)
+}
+
+func (s *Service) refreshFor(ctx context.Context, token string, from Device, users ...core.UserType) (Tokens, error) {
 	id, secret, ok := splitRefresh(token)
 	if !ok {
 		return Tokens{}, errNotARefreshToken()
@@ -75,7 +82,7 @@ func (s *Service) Refresh(ctx context.Context, token string, from Device) (Token
 		defer s.land(token, mine)
 		mine.err = errElsewhere() // what the others get should refresh panic
 		// A client that has gone does not end it: others may wait, and it may come back for the successor.
-		mine.tokens, mine.err = s.refresh(context.WithoutCancel(ctx), id, secret, from)
+		mine.tokens, mine.err = s.refresh(context.WithoutCancel(ctx), id, secret, from, users)
 		return mine.tokens, mine.err
 	}
 	select {
@@ -108,12 +115,14 @@ func (s *Service) land(token string, f *flight) {
 }
 
 // refresh judges a presented secret by its place in the family as the row tells it now.
-func (s *Service) refresh(ctx context.Context, id core.AuthSessionID, secret string, from Device) (Tokens, error) {
+func (s *Service) refresh(ctx context.Context, id core.AuthSessionID, secret string, from Device, users []core.UserType) (Tokens, error) {
 	for range maxRotations {
 		row, at, err := s.locate(ctx, id, secret)
 		switch {
 		case err != nil:
 			return Tokens{}, err
+		case !slices.Contains(users, row.Account.Type):
+			return Tokens{}, errNotARefreshToken() // an operator's on the public port, or the other way round
 		case row.Over:
 			return Tokens{}, errSessionOver()
 		case !row.Account.Active:
@@ -270,9 +279,10 @@ func (s *Service) newestSecret(ctx context.Context, row Session) (string, error)
 }
 
 // newSession prepares an auth session and its first refresh token.
-func (s *Service) newSession(ctx context.Context, from Device) (NewSession, string, error) {
+func (s *Service) newSession(ctx context.Context, user core.UserType, from Device) (NewSession, string, error) {
+	life := s.lives[user]
 	session := NewSession{
-		ID: core.NewID[core.AuthSessionID](), Salt: make([]byte, saltBytes), TTL: s.refreshTTL, Device: from,
+		ID: core.NewID[core.AuthSessionID](), Salt: make([]byte, saltBytes), TTL: life.total, Idle: life.idle, Device: from,
 	}
 	rand.Read(session.Salt) // never fails (crypto/rand)
 	secret := secretOf(s.keys[0], session.ID, 0, session.Salt)

@@ -151,6 +151,18 @@ func TestRefresh_ErrAbsoluteExpiry(t *testing.T) {
 	requireCode(t, core.SessionRevoked, err)
 }
 
+func TestRefresh_ErrIdleForTooLong(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	tokens := b.signedIn(t)
+	b.clock.Advance(14*24*time.Hour - time.Second)
+	tokens, err := b.Refresh(t.Context(), tokens.Refresh, auth.Device{})
+	require.NoError(t, err, "each refresh begins the time anew")
+	b.clock.Advance(14 * 24 * time.Hour)
+	_, err = b.Refresh(t.Context(), tokens.Refresh, auth.Device{})
+	requireCode(t, core.SessionRevoked, err)
+}
+
 func TestRefresh_ErrAccountInactive(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

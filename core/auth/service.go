@@ -10,18 +10,19 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/crypto/bcrypt"
-
 	"github.com/halobestie/bestie-gateway/core"
 )
 
 const (
-	minSecret      = 32
-	defaultIssuer  = "bestie"
-	defaultAccess  = time.Hour
-	defaultRefresh = 30 * 24 * time.Hour
-	defaultKnown   = 16 << 10
-	hashPatience   = 5 * time.Second
+	minSecret     = 32
+	defaultIssuer = "bestie"
+	defaultAccess = time.Hour
+	defaultKnown  = 16 << 10
+
+	defaultRefresh      = 30 * 24 * time.Hour
+	defaultIdle         = 14 * 24 * time.Hour
+	defaultOperator     = 12 * time.Hour
+	defaultOperatorIdle = 2 * time.Hour
 )
 
 // Config is what the environment decides. Zero values are the defaults, but for Secret.
@@ -30,6 +31,9 @@ type Config struct {
 	PreviousSecret []byte        // AUTH_JWT_SECRET_PREVIOUS, while a rotation lasts
 	AccessTTL      time.Duration // 1 h
 	RefreshTTL     time.Duration // 30 days, absolute: from the sign-in
+	IdleTTL        time.Duration // 14 days without a refresh end a sign-in before that
+	OperatorTTL    time.Duration // 12 h, absolute, for operators: a working day
+	OperatorIdle   time.Duration // 2 h without a refresh end an operator's sign-in; an access token more is enough of it
 	Issuer         string        // "bestie"
 	Hashers        int           // bcrypt at work at once; default: half of the cores
 	KnownTokens    int           // verified access tokens to remember, 64 bytes each; 16384
@@ -37,15 +41,19 @@ type Config struct {
 
 // Deps is what the service stands on.
 type Deps struct {
-	Accounts Accounts
-	Sessions Sessions
-	Codes    Codes
-	Tests    TestAccounts // may be nil: no test routes
-	Sender   CodeSender
-	Settings func() core.Settings
-	Clock    core.Clock
-	Log      *slog.Logger
+	Accounts  Accounts
+	Sessions  Sessions
+	Codes     Codes
+	Operators Operators
+	Tests     TestAccounts // may be nil: no test routes
+	Sender    CodeSender
+	Settings  func() core.Settings
+	Clock     core.Clock
+	Log       *slog.Logger
 }
+
+// lifespan bounds an auth session.
+type lifespan struct{ total, idle time.Duration }
 
 // Stats counts what is too frequent for the log.
 type Stats struct {
@@ -56,6 +64,9 @@ type Stats struct {
 	Refreshes       uint64
 	RefreshReplays  uint64 // the direct parent within its 10 s
 	Thefts          uint64
+	LogIns          uint64 // of operators
+	LogInsFailed    uint64
+	LockedOut       uint64 // log-ins refused without a look at the password
 	CodesSent       uint64
 	CodesFailed     uint64 // the provider refused or was out
 	CodesRight      uint64
@@ -68,27 +79,28 @@ type Stats struct {
 // loop. Run must be running for mitra codes to leave and for the deny list to follow the store.
 type Service struct {
 	// Fixed after construction.
-	keys       []keys
-	signer     *signer
-	refreshTTL time.Duration
-	accounts   Accounts
-	sessions   Sessions
-	codes      Codes
-	tests      TestAccounts
-	sender     CodeSender
-	settings   func() core.Settings
-	clock      core.Clock
-	log        *slog.Logger
-	known      *verified
-	denied     *denyList
-	hashing    chan struct{} // a place for each bcrypt at work
-	outgoing   chan delivery
+	keys      []keys
+	signer    *signer
+	lives     map[core.UserType]lifespan
+	accounts  Accounts
+	operators Operators
+	sessions  Sessions
+	codes     Codes
+	tests     TestAccounts
+	sender    CodeSender
+	settings  func() core.Settings
+	clock     core.Clock
+	log       *slog.Logger
+	known     *verified
+	denied    *denyList
+	hashing   *hashing
+	outgoing  chan delivery
 
 	flying  sync.Mutex
 	flights map[[16]byte]*flight // refreshes under way by the hash of their token; guarded by flying
 
 	stats struct {
-		verifiedKnown, verifiedNew, refused, signIns, refreshes, replays, thefts,
+		verifiedKnown, verifiedNew, refused, signIns, refreshes, replays, thefts, logIns, logInsFailed, lockedOut,
 		codesSent, codesFailed, codesRight, codesWrong, denyLoadsFailed atomic.Uint64
 	}
 }
@@ -98,7 +110,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	if len(cfg.Secret) < minSecret || (len(cfg.PreviousSecret) > 0 && len(cfg.PreviousSecret) < minSecret) {
 		return nil, fmt.Errorf("AUTH_JWT_SECRET and AUTH_JWT_SECRET_PREVIOUS need at least %d bytes", minSecret)
 	}
-	if cfg.AccessTTL < 0 || cfg.RefreshTTL < 0 {
+	if min(cfg.AccessTTL, cfg.RefreshTTL, cfg.IdleTTL, cfg.OperatorTTL, cfg.OperatorIdle) < 0 {
 		return nil, errors.New("a token's life cannot be negative")
 	}
 	secrets := [][]byte{cfg.Secret}
@@ -114,23 +126,28 @@ func New(cfg Config, deps Deps) (*Service, error) {
 		ring = append(ring, k)
 	}
 	access := orDefault(cfg.AccessTTL, defaultAccess)
+	app := lifespan{orDefault(cfg.RefreshTTL, defaultRefresh), orDefault(cfg.IdleTTL, defaultIdle)}
 	return &Service{
-		keys:       ring,
-		signer:     newSigner(ring, orDefault(cfg.Issuer, defaultIssuer), access, deps.Clock),
-		refreshTTL: orDefault(cfg.RefreshTTL, defaultRefresh),
-		accounts:   deps.Accounts,
-		sessions:   deps.Sessions,
-		codes:      deps.Codes,
-		tests:      deps.Tests,
-		sender:     deps.Sender,
-		settings:   deps.Settings,
-		clock:      deps.Clock,
-		log:        deps.Log,
-		known:      newVerified(orDefault(cfg.KnownTokens, defaultKnown)),
-		denied:     newDenyList(access + denySlack),
-		hashing:    make(chan struct{}, orDefault(cfg.Hashers, max(1, runtime.GOMAXPROCS(0)/2))),
-		outgoing:   make(chan delivery, outgoingCodes),
-		flights:    make(map[[16]byte]*flight),
+		keys:   ring,
+		signer: newSigner(ring, orDefault(cfg.Issuer, defaultIssuer), access, deps.Clock),
+		lives: map[core.UserType]lifespan{
+			core.Customer: app, core.Mitra: app,
+			core.Operator: {orDefault(cfg.OperatorTTL, defaultOperator), orDefault(cfg.OperatorIdle, defaultOperatorIdle)},
+		},
+		operators: deps.Operators,
+		accounts:  deps.Accounts,
+		sessions:  deps.Sessions,
+		codes:     deps.Codes,
+		tests:     deps.Tests,
+		sender:    deps.Sender,
+		settings:  deps.Settings,
+		clock:     deps.Clock,
+		log:       deps.Log,
+		known:     newVerified(orDefault(cfg.KnownTokens, defaultKnown)),
+		denied:    newDenyList(access + denySlack),
+		hashing:   newHashing(orDefault(cfg.Hashers, max(1, runtime.GOMAXPROCS(0)/2))),
+		outgoing:  make(chan delivery, outgoingCodes),
+		flights:   make(map[[16]byte]*flight),
 	}, nil
 }
 
@@ -205,6 +222,9 @@ func (s *Service) Stats() Stats {
 		Refreshes:       s.stats.refreshes.Load(),
 		RefreshReplays:  s.stats.replays.Load(),
 		Thefts:          s.stats.thefts.Load(),
+		LogIns:          s.stats.logIns.Load(),
+		LogInsFailed:    s.stats.logInsFailed.Load(),
+		LockedOut:       s.stats.lockedOut.Load(),
 		CodesSent:       s.stats.codesSent.Load(),
 		CodesFailed:     s.stats.codesFailed.Load(),
 		CodesRight:      s.stats.codesRight.Load(),
@@ -212,38 +232,4 @@ func (s *Service) Stats() Stats {
 		DeniedSessions:  uint64(s.denied.len()),
 		DenyLoadsFailed: s.stats.denyLoadsFailed.Load(),
 	}
-}
-
-// hashed runs bcrypt in one of the few places for it, so that a flood of sign-ins never takes the cores from the sockets.
-// OVERLOADED when none gets free in time.
-func (s *Service) hashed(ctx context.Context, work func()) error {
-	patience := time.NewTimer(hashPatience)
-	defer patience.Stop()
-	select {
-	case s.hashing <- struct{}{}:
-		defer func() { <-s.hashing }()
-		work()
-		return nil
-	case <-patience.C:
-		return core.Errorf(core.Overloaded, "too many sign-ins at once")
-	case <-ctx.Done():
-		return core.Wrap(core.Unavailable, ctx.Err())
-	}
-}
-
-// hash is bcrypt at its lowest cost: what it hides are 256 random bits, which need no slowing down.
-func (s *Service) hash(ctx context.Context, secret string) (string, error) {
-	var hash []byte
-	var failed error
-	err := s.hashed(ctx, func() { hash, failed = bcrypt.GenerateFromPassword([]byte(secret), bcrypt.MinCost) })
-	if err == nil && failed != nil {
-		err = core.Wrap(core.Internal, fmt.Errorf("hash a refresh secret: %w", failed))
-	}
-	return string(hash), err
-}
-
-// matches compares a secret with its bcrypt hash.
-func (s *Service) matches(ctx context.Context, hash, secret string) (same bool, err error) {
-	err = s.hashed(ctx, func() { same = bcrypt.CompareHashAndPassword([]byte(hash), []byte(secret)) == nil })
-	return same, err
 }

@@ -98,14 +98,14 @@ func openWith(t *testing.T, cfg rest.Config, change func(*rest.Deps)) *house {
 	accounts := h.db.Accounts()
 	var err error
 	h.service, err = auth.New(auth.Config{Secret: secret}, auth.Deps{
-		Accounts: accounts, Sessions: accounts, Codes: accounts, Tests: accounts, Sender: inbox(h.codes),
+		Accounts: accounts, Sessions: accounts, Codes: accounts, Operators: accounts, Tests: accounts, Sender: inbox(h.codes),
 		Settings: h.db.Settings().Current, Clock: core.SystemClock, Log: log,
 	})
 	require.NoError(t, err)
 	h.run()
 
 	deps := rest.Deps{
-		Tokens: h.service, SignIn: h.service, TestAccounts: h.service, Catalogue: h.db.Chat(), Readiness: h.readiness,
+		Tokens: h.service, SignIn: h.service, Operators: h.service, TestAccounts: h.service, Catalogue: h.db.Chat(), Readiness: h.readiness,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "bestie_up 1\n") }),
 	}
 	if change != nil {

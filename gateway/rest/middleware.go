@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/halobestie/bestie-gateway/core"
 	"github.com/halobestie/bestie-gateway/core/auth"
 )
 
@@ -75,25 +74,6 @@ func (s *server) panicked(w *recorder, r *http.Request, p any) {
 		return
 	}
 	s.fail(w, r, err)
-}
-
-// limited holds every address to its requests a minute.
-func (s *server) limited(next http.Handler) http.Handler {
-	if s.limiter == nil {
-		return next
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		from := requestOf(r.Context()).from
-		if s.freeLoopback && from.IsLoopback() {
-			next.ServeHTTP(w, r)
-			return
-		}
-		if wait, ok := s.limiter.take(from, s.clock()); !ok {
-			s.fail(w, r, &core.Error{Code: core.RateLimited, Message: "too many requests from this address", RetryAfter: wait})
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 // clientAddr is who sent a request: the peer, or, when that is a proxy of ours, the last address in X-Forwarded-For that is not one.

@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/halobestie/bestie-gateway/core"
 	"github.com/halobestie/bestie-gateway/core/auth"
@@ -23,6 +24,19 @@ type SignIn interface {
 	RequestCode(ctx context.Context, app core.UserType, phone string, from auth.Device) (auth.CodeTicket, error)
 	VerifyCode(ctx context.Context, proof auth.CodeProof) (auth.Tokens, error)
 	Me(ctx context.Context, who core.Principal) (auth.Account, error)
+}
+
+// ControlCenter lets the people of the control center in. Implemented by auth.Service.
+type ControlCenter interface {
+	LogIn(ctx context.Context, email, password string, from auth.Device) (auth.Tokens, error)
+	RefreshOperator(ctx context.Context, token string, from auth.Device) (auth.Tokens, error)
+}
+
+// Limits counts requests for all instances together (store/valkey).
+type Limits interface {
+	// Take uses one of the perMinute requests of a key, or tells how long to wait for the next. It answers fast, whatever the
+	// store does; an error means that nothing was counted.
+	Take(ctx context.Context, key string, perMinute int) (wait time.Duration, err error)
 }
 
 // TestAccounts makes users for tests.
@@ -57,6 +71,8 @@ type Part struct {
 type Deps struct {
 	Tokens       Tokens
 	SignIn       SignIn
+	Operators    ControlCenter
+	Limits       Limits       // nil: each instance limits for itself
 	TestAccounts TestAccounts // nil: the test routes are off and answer 404
 	Catalogue    Catalogue
 	Readiness    Readiness

@@ -12,6 +12,7 @@
 package rest
 
 import (
+	"cmp"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -24,32 +25,46 @@ import (
 
 // Config is what the environment decides.
 type Config struct {
-	PerIPPerMinute int            // REST_PER_IP_PER_MINUTE of the public routes; 0: 600
-	TestRoutes     bool           // ENABLE_TEST_ROUTES: test routes answer, and loopback is not limited
-	TrustedProxies []netip.Prefix // TRUSTED_PROXIES: whose X-Forwarded-For is believed
+	PerIPPerMinute      int            // REST_PER_IP_PER_MINUTE of the public routes; 0: 600
+	PerAccountPerMinute int            // REST_PER_ACCOUNT_PER_MINUTE; 0: 300
+	TestRoutes          bool           // ENABLE_TEST_ROUTES: test routes answer, and loopback is not limited
+	TrustedProxies      []netip.Prefix // TRUSTED_PROXIES: whose X-Forwarded-For is believed
+	CCOrigin            string         // CC_ORIGIN: the control center's; empty: only pages of the internal address itself
+	PlainCookies        bool           // for development: the operators' cookie also travels without TLS
 }
 
-const defaultPerIPPerMinute = 600
+const (
+	defaultPerIPPerMinute      = 600
+	defaultPerAccountPerMinute = 300
+	logInsPerMinute            = 30 // of an address; a lockout counts for one account, this for one who tries many
+)
 
 // server is what both routers are made of. It is fixed after construction; its handlers may run concurrently.
 type server struct {
 	deps         Deps
 	trusted      []netip.Prefix
-	limiter      *limiter // nil: no limit
+	addresses    *limiter // of requests by address; nil: no limit, as for those below
+	accounts     *limiter // of requests with a token, by account
+	logIns       *limiter // of operators, by address
 	freeLoopback bool
+	ccOrigin     string
+	plainCookies bool
 	clock        core.Clock
 	log          *slog.Logger
 }
 
+func newServer(cfg Config, deps Deps, clock core.Clock, log *slog.Logger) *server {
+	return &server{
+		deps: deps, trusted: cfg.TrustedProxies, freeLoopback: cfg.TestRoutes, clock: clock, log: log,
+		ccOrigin: cfg.CCOrigin, plainCookies: cfg.PlainCookies,
+	}
+}
+
 // Public serves the apps: everything under /api, /healthz and /readyz. What belongs to the internal address is not there.
 func Public(cfg Config, deps Deps, clock core.Clock, log *slog.Logger) http.Handler {
-	perMinute := cfg.PerIPPerMinute
-	if perMinute == 0 {
-		perMinute = defaultPerIPPerMinute
-	}
-	s := &server{
-		deps: deps, trusted: cfg.TrustedProxies, limiter: newLimiter(perMinute), freeLoopback: cfg.TestRoutes, clock: clock, log: log,
-	}
+	s := newServer(cfg, deps, clock, log)
+	s.addresses = newLimiter(cmp.Or(cfg.PerIPPerMinute, defaultPerIPPerMinute), deps.Limits)
+	s.accounts = newLimiter(cmp.Or(cfg.PerAccountPerMinute, defaultPerAccountPerMinute), deps.Limits)
 	router := s.router()
 	s.mount(router, s.publicRoutes())
 	return s.outermost(s.limited(router))
@@ -84,7 +99,8 @@ func (s *server) publicRoutes() []Route {
 // Internal serves operations and the control center, whose routes are given as a table of their own. Its listener must be reachable
 // from a private network only.
 func Internal(cfg Config, deps Deps, clock core.Clock, log *slog.Logger, console ...Route) http.Handler {
-	s := &server{deps: deps, trusted: cfg.TrustedProxies, clock: clock, log: log}
+	s := newServer(cfg, deps, clock, log)
+	s.logIns = newLimiter(logInsPerMinute, deps.Limits)
 	router := s.router()
 	s.mount(router, s.internalRoutes())
 	s.mount(router, console)
@@ -97,14 +113,14 @@ func Internal(cfg Config, deps Deps, clock core.Clock, log *slog.Logger, console
 	if cfg.TestRoutes && deps.TestAccounts != nil {
 		s.mount(router, s.testRoutes())
 	}
-	return s.outermost(router)
+	return s.outermost(s.cors(router))
 }
 
 func (s *server) internalRoutes() []Route {
-	return []Route{
+	return append(s.operatorRoutes(),
 		On("GET", "/healthz", Anybody, "Whether the process is alive", s.healthz),
 		On("GET", "/readyz", Anybody, "Whether the instance should get traffic, with the reasons", s.readyz(true)).May(http.StatusServiceUnavailable),
-	}
+	)
 }
 
 func (s *server) testRoutes() []Route {

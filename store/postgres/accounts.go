@@ -114,7 +114,7 @@ func identityColumn(kind auth.IdentityKind) (string, error) {
 // signedIn opens an auth session and reads the account that it belongs to.
 func (t *tx) signedIn(ctx context.Context, user core.UserType, id core.UserID, session auth.NewSession) (auth.Account, error) {
 	if _, err := t.Exec(ctx, openSessionSQL, session.ID, user, id, session.Salt, session.Hash, session.TTL.Seconds(),
-		session.Device.UserAgent, inet(session.Device.IP)); err != nil {
+		session.Device.UserAgent, inet(session.Device.IP), session.Idle.Seconds()); err != nil {
 		return auth.Account{}, err
 	}
 	account, err := scanAccount(t.QueryRow(ctx, accountSQL, user, id))
@@ -125,8 +125,8 @@ func (t *tx) signedIn(ctx context.Context, user core.UserType, id core.UserID, s
 }
 
 const openSessionSQL = `
-	insert into auth_sessions (id, user_type, user_id, salt, refresh_hash, expires_at, user_agent, ip)
-	values ($1, $2, $3, $4, $5, now() + make_interval(secs => $6), $7, $8)`
+	insert into auth_sessions (id, user_type, user_id, salt, refresh_hash, expires_at, user_agent, ip, idle_ttl)
+	values ($1, $2, $3, $4, $5, now() + make_interval(secs => $6), $7, $8, make_interval(secs => $9))`
 
 // Link implements auth.Accounts.
 func (a *Accounts) Link(ctx context.Context, customer core.CustomerID, identity auth.Identity) (account auth.Account, err error) {

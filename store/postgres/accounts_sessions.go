@@ -29,7 +29,7 @@ func (a *Accounts) Session(ctx context.Context, id core.AuthSessionID) (s auth.S
 
 const sessionSQL = `
 	select s.id, s.generation, s.salt, s.refresh_hash, extract(epoch from now() - coalesce(s.rotated_at, s.created_at))::float8,
-		s.expires_at, s.revoked_at is not null or s.expires_at <= now(),
+		s.expires_at, s.revoked_at is not null or s.expires_at <= now() or s.last_used_at + s.idle_ttl <= now(),
 		p.user_type, p.id, p.role, p.display_name, p.phone, p.email, p.anonymous, p.active, p.created_at
 	from auth_sessions s join ` + people + ` p on p.user_type = s.user_type and p.id = s.user_id
 	where s.id = $1`
@@ -48,7 +48,7 @@ func (a *Accounts) Rotate(ctx context.Context, id core.AuthSessionID, from int64
 const rotateSQL = `
 	update auth_sessions
 	set generation = generation + 1, refresh_hash = $3, rotated_at = now(), last_used_at = now(), user_agent = $4, ip = $5
-	where id = $1 and generation = $2 and revoked_at is null and expires_at > now()`
+	where id = $1 and generation = $2 and revoked_at is null and expires_at > now() and last_used_at + idle_ttl > now()`
 
 // Revoke implements auth.Sessions.
 func (a *Accounts) Revoke(ctx context.Context, id core.AuthSessionID, why auth.RevokeReason) error {

@@ -24,7 +24,7 @@ var byPhone = auth.Identity{Kind: auth.ByPhone, Value: phone}
 
 func newSession() auth.NewSession {
 	return auth.NewSession{
-		ID: core.NewID[core.AuthSessionID](), Salt: []byte("salt"), Hash: "hash 0", TTL: time.Hour,
+		ID: core.NewID[core.AuthSessionID](), Salt: []byte("salt"), Hash: "hash 0", TTL: time.Hour, Idle: time.Hour,
 		Device: auth.Device{IP: netip.MustParseAddr("203.0.113.9"), UserAgent: "test"},
 	}
 }

@@ -35,7 +35,8 @@ func Migrate(ctx context.Context, url string, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	provider, err := goose.NewProvider(goose.DialectPostgres, conn, files, goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true))
+	provider, err := goose.NewProvider(goose.DialectPostgres, conn, files, goose.WithSessionLocker(locker),
+		goose.WithDisableGlobalRegistry(true), goose.WithAllowOutofOrder(true)) // migrations that were written side by side may land in either order
 	if err != nil {
 		return fmt.Errorf("migrations: %w", err)
 	}
