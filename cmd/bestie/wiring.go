@@ -61,7 +61,7 @@ func newProgram(ctx context.Context, cfg config.Serve, clock core.Clock, log *sl
 func newAuth(tokens config.Tokens, providers config.Providers, db *postgres.DB, clock core.Clock, log *slog.Logger) (*auth.Service, error) {
 	accounts := db.Accounts()
 	deps := auth.Deps{
-		Accounts: accounts, Sessions: accounts, Codes: accounts, Sender: otplog.New(log),
+		Accounts: accounts, Sessions: accounts, Codes: accounts, Operators: accounts, Sender: otplog.New(log),
 		Settings: db.Settings().Current, Clock: clock, Log: log,
 	}
 	if providers.TestRoutes {
@@ -133,9 +133,10 @@ func (p *program) buildHTTP(clock core.Clock) {
 		PerIPPerMinute: p.cfg.RESTPerIPMinute,
 		TestRoutes:     p.cfg.TestRoutes,
 		TrustedProxies: p.cfg.Proxies(),
+		CCOrigin:       p.cfg.CCOrigin,
 	}
 	deps := rest.Deps{
-		Tokens: p.auth, SignIn: p.auth, TestAccounts: p.auth, Catalogue: p.chat,
+		Tokens: p.auth, SignIn: p.auth, Operators: p.auth, TestAccounts: p.auth, Catalogue: p.chat,
 		Readiness: readiness{p}, Metrics: telemetry.Handler(map[string]any{
 			"auth": p.auth.Stats, "chat": p.chat.Stats, "pairing": p.pairing.Stats, "presence": p.presence.Stats,
 			"gateway": p.gateway.Stats, "postgres": p.db.Stats, "valkey": p.valkey.Stats,

@@ -40,6 +40,7 @@ type Listen struct {
 	PublicAddr      string   `env:"PUBLIC_ADDR" envDefault:"0.0.0.0:3000" doc:"sockets and REST of the apps"`
 	Port            int      `env:"PORT" min:"0" max:"65535" doc:"port of PUBLIC_ADDR, as hosting platforms set it; PUBLIC_ADDR wins"`
 	InternalAddr    string   `env:"INTERNAL_ADDR" envDefault:"127.0.0.1:3001" doc:"/internal, /metrics, reasons of /readyz"`
+	CCOrigin        string   `env:"CC_ORIGIN" doc:"where the control center's pages are (https://console.example.com), if not on INTERNAL_ADDR itself"`
 	RESTPerIPMinute int      `env:"REST_PER_IP_PER_MINUTE" envDefault:"600" min:"1" max:"1000000" doc:"REST requests an address may make in a minute"`
 	TrustedProxies  []string `env:"TRUSTED_PROXIES" doc:"addresses or networks (10.0.0.0/8) whose X-Forwarded-For counts, by commas"`
 }
@@ -117,6 +118,9 @@ func (l *Listen) check(report func(name, what string)) {
 			report(name, "must be host:port, such as 0.0.0.0:3000")
 		}
 	}
+	if l.CCOrigin != "" && !isOrigin(l.CCOrigin) {
+		report("CC_ORIGIN", "must be one origin such as https://console.example.com")
+	}
 	for _, proxy := range l.TrustedProxies {
 		if _, err := prefix(proxy); err != nil {
 			report("TRUSTED_PROXIES", fmt.Sprintf("%q is neither an address nor a network", proxy))
@@ -186,11 +190,16 @@ func (t *Tokens) check(report func(name, what string)) {
 
 func (s *Sockets) check(report func(name, what string)) {
 	for _, origin := range s.AllowedOrigins {
-		u, err := url.Parse(origin)
-		if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.Path != "" {
+		if !isOrigin(origin) {
 			report("WS_ALLOWED_ORIGINS", fmt.Sprintf("%q is not an origin such as https://app.example.com", origin))
 		}
 	}
+}
+
+// isOrigin tells whether the text is an origin exactly as browsers send it.
+func isOrigin(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && text == u.Scheme+"://"+strings.ToLower(u.Host)
 }
 
 func (p *Presence) check(report func(name, what string)) {
