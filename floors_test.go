@@ -44,7 +44,10 @@ var floors = []floor{
 
 	// 2: stores, vendors and connections, each behind the ports of the rooms above.
 	{name: "store/postgres", ours: []string{"core/..."}, third: []string{"github.com/jackc/pgx/v5", "github.com/pressly/goose/v3"}},
-	{name: "store/valkey", ours: []string{"core/..."}, third: []string{"github.com/valkey-io/valkey-go"}},
+	{name: "store/valkey", ours: []string{"core/...", "store/valkey/link", "store/valkey/bus"}, third: []string{"github.com/valkey-io/valkey-go"}},
+	// A connection knows nothing of what is kept over it; the bus is one use of it, the mirror another.
+	{name: "store/valkey/link", ours: []string{"core/..."}, third: []string{"github.com/valkey-io/valkey-go"}},
+	{name: "store/valkey/bus", ours: []string{"core/...", "store/valkey/link"}, third: []string{"github.com/valkey-io/valkey-go"}},
 	{name: "store/local", third: []string{"github.com/alicebob/miniredis/v2"}},
 	{name: "core/auth/...", ours: []string{"core", "core/auth"}},
 	{name: "core/payment/...", ours: []string{"core", "core/payment"}},

@@ -107,7 +107,7 @@ func gatewayConfig(c config.Sockets) gateway.Config {
 }
 
 // rooms are what the gateway's requests are carried out by.
-func (p *program) rooms(bus *valkey.Bus) gateway.Rooms {
+func (p *program) rooms(bus gateway.Bus) gateway.Rooms {
 	return gateway.Rooms{
 		Presence: p.presence, Pairing: promptPairing{p.pairing, p.chat}, Chat: p.chat, Devices: p.push,
 		Outbox: p.db.Outbox(), Bus: bus, HTTP: p.public,

@@ -81,6 +81,15 @@ func (p *postgres) Mitras(_ context.Context, ids []core.MitraID) ([]Mitra, error
 	return mitras, p.err
 }
 
+func (p *postgres) Known(_ context.Context, ids []core.MitraID) ([]core.MitraID, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(ids), func(id core.MitraID) bool {
+		_, ok := p.mitras[id]
+		return !ok
+	}), p.err
+}
+
 func (p *postgres) Page(_ context.Context, after core.MitraID, limit int) ([]Mitra, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -119,6 +128,13 @@ func (p *postgres) IsReachable(context.Context, core.MitraID, time.Duration) (bo
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return true, p.err
+}
+
+func (p *postgres) Counts(_ context.Context, fresh time.Duration) (Counts, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fresh = fresh
+	return Counts{Online: len(p.mitras), Available: p.available}, p.err
 }
 
 func (p *postgres) SaveHeartbeats(_ context.Context, beats []Heartbeat) ([]core.MitraID, error) {

@@ -20,7 +20,9 @@ const (
 // beat of a socket never follows its drop. All fields are its goroutine's.
 type flusher struct {
 	*Service
-	pending  map[core.MitraID]time.Time // beats that are not written yet
+	pending  map[core.MitraID]time.Time // beats that came since the last flush
+	late     map[core.MitraID]time.Time // beats that an earlier flush could not write, and those to be written again
+	looked   time.Time                  // the last collect
 	buffer   []Heartbeat
 	nextSave time.Time // to Postgres; zero while Valkey is up
 	refusals refusals
@@ -31,6 +33,7 @@ func (s *Service) newFlusher() *flusher {
 	return &flusher{
 		Service: s,
 		pending: make(map[core.MitraID]time.Time),
+		late:    make(map[core.MitraID]time.Time),
 		outage:  core.Outage{Log: s.log, What: "saving heartbeats to Postgres"},
 	}
 }
@@ -57,17 +60,21 @@ func (f *flusher) flush(ctx context.Context) {
 	up, down, rebeat := f.collect()
 	if !f.mirror.Up() {
 		f.sockets.giveBack(up, down)
+		f.keep()
 		f.saveBeats(ctx)
 		return
 	}
 	f.nextSave = time.Time{}
+	now := f.clock()
 	for _, beat := range rebeat {
-		if _, newer := f.pending[beat.MitraID]; !newer {
-			f.pending[beat.MitraID] = beat.At
+		if beat.At.After(now) { // by a clock of ours that has since been put right
+			beat.At = now
 		}
+		f.late[beat.MitraID] = beat.At
 	}
 	if err := f.write(ctx, up, down); f.failed(err) {
 		f.sockets.giveBack(up, down)
+		f.keep()
 		f.refusals.note(f.Service)
 		return
 	}
@@ -75,15 +82,14 @@ func (f *flusher) flush(ctx context.Context) {
 }
 
 // write brings everything to the mirror; after an error all of it may be brought again.
-func (f *flusher) write(ctx context.Context, up []Socket, down []Dropped) error {
+func (f *flusher) write(ctx context.Context, up []raised, down []Dropped) error {
 	if err := f.writeBeats(ctx); err != nil {
 		return err
 	}
 	if len(up) > 0 {
-		if err := f.mirror.SocketsUp(ctx, up); err != nil {
+		if err := f.raise(ctx, up); err != nil {
 			return err
 		}
-		f.Touch(mitrasOf(up))
 	}
 	if len(down) > 0 {
 		if err := f.mirror.SocketsDown(ctx, down); err != nil {
@@ -94,40 +100,88 @@ func (f *flusher) write(ctx context.Context, up []Socket, down []Dropped) error 
 	return nil
 }
 
-// collect takes what came since the last flush.
-func (f *flusher) collect() (up []Socket, down []Dropped, rebeat []Heartbeat) {
-	now := f.clock()
-	f.gathered.take(func(id core.MitraID) { f.pending[id] = now })
+// raise enters sockets, and has the mitras mirrored whose sockets are new to the mirror.
+func (f *flusher) raise(ctx context.Context, up []raised) error {
+	sockets := make([]Socket, len(up))
+	var touch []core.MitraID
+	for i, socket := range up {
+		sockets[i] = socket.Socket
+		if socket.mirror {
+			touch = append(touch, socket.MitraID)
+		}
+	}
+	entered, err := f.mirror.SocketsUp(ctx, sockets)
+	if err == nil {
+		f.Touch(touch)
+	}
+	f.Touch(entered)
+	return err
+}
+
+// collect takes what came since the last flush. After a pause of this process nobody knows when that was, so it is forgotten: a mitra
+// that lives has beaten meanwhile, and that is read in a moment; one that does not may be elsewhere by now.
+func (f *flusher) collect() (up []raised, down []Dropped, rebeat []Heartbeat) {
+	now, woken := f.clock(), !f.looked.IsZero() && time.Since(f.looked) > paused
+	f.looked = time.Now()
+	f.gathered.take(func(id core.MitraID) {
+		if !woken {
+			f.pending[id] = now
+		}
+	})
 	if len(f.pending) > 0 {
 		f.sockets.heard(f.pending)
 	}
 	up, down, rebeat = f.sockets.take()
 	for _, d := range down {
 		delete(f.pending, d.MitraID)
+		delete(f.late, d.MitraID)
 	}
 	return up, down, rebeat
 }
 
-// writeBeats writes what is pending, or keeps it.
+// keep puts what could not be written aside for the next flush, when it is of an earlier time.
+func (f *flusher) keep() {
+	f.counters.beatsKept.Add(uint64(len(f.pending)))
+	for id, at := range f.pending {
+		f.late[id] = at
+	}
+	clear(f.pending)
+}
+
+// writeBeats writes what is late, as far as nothing newer came, and what is pending.
 func (f *flusher) writeBeats(ctx context.Context) error {
+	for id := range f.pending {
+		delete(f.late, id)
+	}
+	if len(f.late) > 0 {
+		if err := f.mirror.BeatLate(ctx, f.list(f.late)); err != nil {
+			return err
+		}
+		f.counters.beats.Add(uint64(len(f.late)))
+		clear(f.late)
+	}
 	if len(f.pending) == 0 {
 		return nil
 	}
-	f.buffer = f.buffer[:0]
-	for id, at := range f.pending {
-		f.buffer = append(f.buffer, Heartbeat{MitraID: id, At: at})
-	}
-	deactivated, err := f.mirror.Beat(ctx, f.buffer)
+	deactivated, err := f.mirror.Beat(ctx, f.list(f.pending))
 	if len(deactivated) > 0 {
 		f.audience.Deactivated(deactivated)
 	}
 	if err != nil {
-		f.counters.beatsKept.Add(uint64(len(f.buffer)))
 		return err
 	}
-	f.counters.beats.Add(uint64(len(f.buffer)))
+	f.counters.beats.Add(uint64(len(f.pending)))
 	clear(f.pending)
 	return nil
+}
+
+// list is beats as the stores take them, good until the next call.
+func (f *flusher) list(beats map[core.MitraID]time.Time) []Heartbeat {
+	f.buffer = f.buffer[:0]
+	for id, at := range beats {
+		f.buffer = append(f.buffer, Heartbeat{MitraID: id, At: at})
+	}
+	return f.buffer
 }
 
 // saveBeats keeps Postgres told who is alive here while Valkey cannot be, so that instances whose Valkey is fine do not take
@@ -138,7 +192,7 @@ func (f *flusher) saveBeats(ctx context.Context) {
 		return
 	}
 	beats := f.sockets.beats()
-	for id, at := range f.pending {
+	for id, at := range f.late {
 		if !f.sockets.has(id) {
 			beats = append(beats, Heartbeat{MitraID: id, At: at})
 		}
@@ -156,12 +210,4 @@ func (f *flusher) saveBeats(ctx context.Context) {
 		return
 	}
 	f.counters.beatsSaved.Add(uint64(len(beats)))
-}
-
-func mitrasOf(sockets []Socket) []core.MitraID {
-	ids := make([]core.MitraID, len(sockets))
-	for i, socket := range sockets {
-		ids[i] = socket.MitraID
-	}
-	return ids
 }

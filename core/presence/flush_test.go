@@ -14,6 +14,10 @@ func (r *rig) beatsSent() [][]Heartbeat {
 	return look(&r.valkey.mu, func() [][]Heartbeat { return r.valkey.beats })
 }
 
+func (r *rig) lateSent() [][]Heartbeat {
+	return look(&r.valkey.mu, func() [][]Heartbeat { return r.valkey.late })
+}
+
 func (r *rig) saved() [][]Heartbeat {
 	return look(&r.postgres.mu, func() [][]Heartbeat { return r.postgres.saved })
 }
@@ -37,6 +41,13 @@ func (r *rig) outage(down bool) {
 			r.valkey.err = errValkey
 		}
 	})
+}
+
+func mitrasOf(sockets []Socket) (ids []core.MitraID) {
+	for _, socket := range sockets {
+		ids = append(ids, socket.MitraID)
+	}
+	return ids
 }
 
 func TestHeartbeats(t *testing.T) {
@@ -65,7 +76,25 @@ func TestHeartbeats(t *testing.T) {
 			require.Empty(t, r.beatsSent())
 			change(&r.valkey.mu, func() { r.valkey.err = nil })
 			pass(r.cfg.Flush)
-			require.Equal(t, [][]Heartbeat{{{id, at}}}, r.beatsSent(), "with the time of the beat")
+			require.Empty(t, r.beatsSent())
+			require.Equal(t, [][]Heartbeat{{{id, at}}}, r.lateSent(), "with the time of the beat, unless a newer one stands there")
+		})
+	})
+
+	t.Run("ForgottenAfterAPause", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			r := newService()
+			f := r.newFlusher()
+			f.flush(t.Context())
+			id := core.NewID[core.MitraID]()
+			r.Alive(id)
+			time.Sleep(30 * time.Second)
+			f.flush(t.Context())
+			require.Empty(t, r.beatsSent(), "the mitra may be elsewhere by now")
+			r.Alive(id)
+			f.flush(t.Context())
+			require.Len(t, r.beatsSent(), 1)
 		})
 	})
 
@@ -170,7 +199,7 @@ func TestOutage(t *testing.T) {
 			require.NotContains(t, mitrasOf(r.valkey.up), goes)
 			require.Len(t, r.valkey.dropped, 1)
 			require.NotEmpty(t, r.valkey.writes[busy], "what was touched meanwhile")
-			require.NotEmpty(t, r.beatsSent())
+			require.NotEmpty(t, r.lateSent())
 			require.Equal(t, uint64(1), r.Stats().Reseeds)
 		})
 	})

@@ -66,7 +66,7 @@ func (g *gathered) take(each func(core.MitraID)) {
 type sockets struct {
 	mu     sync.Mutex
 	live   map[core.MitraID]liveSocket
-	up     map[core.MitraID]struct{} // live, to be entered
+	up     map[core.MitraID]bool     // live, to be entered; true: its mitra is to be mirrored again whether or not it was there
 	rebeat map[core.MitraID]struct{} // live, whose last heartbeat is to be sent again
 	down   map[core.MitraID]Dropped  // gone, to be taken away: the newest of each
 }
@@ -79,7 +79,7 @@ type liveSocket struct {
 func newSockets() *sockets {
 	return &sockets{
 		live:   make(map[core.MitraID]liveSocket),
-		up:     make(map[core.MitraID]struct{}),
+		up:     make(map[core.MitraID]bool),
 		rebeat: make(map[core.MitraID]struct{}),
 		down:   make(map[core.MitraID]Dropped),
 	}
@@ -93,7 +93,7 @@ func (s *sockets) opened(socket Socket, at time.Time) {
 		return
 	}
 	s.live[socket.MitraID] = liveSocket{epoch: socket.Epoch, beat: at.UnixNano()}
-	s.up[socket.MitraID] = struct{}{}
+	s.up[socket.MitraID] = true
 	delete(s.down, socket.MitraID)
 }
 
@@ -123,12 +123,18 @@ func (s *sockets) heard(beats map[core.MitraID]time.Time) {
 	}
 }
 
+// raised is a socket that the mirror is to be told of.
+type raised struct {
+	Socket
+	mirror bool // its mitra is to be mirrored again in any case
+}
+
 // take gives what the mirror is to be told, and counts it as told.
-func (s *sockets) take() (up []Socket, down []Dropped, rebeat []Heartbeat) {
+func (s *sockets) take() (up []raised, down []Dropped, rebeat []Heartbeat) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id := range s.up {
-		up = append(up, Socket{MitraID: id, Epoch: s.live[id].epoch})
+	for id, mirror := range s.up {
+		up = append(up, raised{Socket{MitraID: id, Epoch: s.live[id].epoch}, mirror})
 	}
 	for _, d := range s.down {
 		down = append(down, d)
@@ -143,12 +149,12 @@ func (s *sockets) take() (up []Socket, down []Dropped, rebeat []Heartbeat) {
 }
 
 // giveBack undoes take for what could not be told and is still so.
-func (s *sockets) giveBack(up []Socket, down []Dropped) {
+func (s *sockets) giveBack(up []raised, down []Dropped) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, socket := range up {
 		if s.live[socket.MitraID].epoch == socket.Epoch {
-			s.up[socket.MitraID] = struct{}{}
+			s.up[socket.MitraID] = s.up[socket.MitraID] || socket.mirror
 		}
 	}
 	for _, d := range down {
@@ -163,8 +169,19 @@ func (s *sockets) resend() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id := range s.live {
-		s.up[id] = struct{}{}
+		s.up[id] = true
 		s.rebeat[id] = struct{}{}
+	}
+}
+
+// confirm has the mirror look again whether all live sockets stand there.
+func (s *sockets) confirm() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range s.live {
+		if _, asked := s.up[id]; !asked {
+			s.up[id] = false
+		}
 	}
 }
 

@@ -75,7 +75,7 @@ func TestSocketsEpochs(t *testing.T) {
 		s.opened(Socket{id, 2}, at)
 		require.False(t, s.dropped(drop(1)))
 		up, down, _ := s.take()
-		require.Equal(t, []Socket{{id, 2}}, up)
+		require.Equal(t, []raised{{Socket{id, 2}, true}}, up)
 		require.Empty(t, down)
 	})
 
@@ -102,7 +102,7 @@ func TestSocketsEpochs(t *testing.T) {
 		s.opened(Socket{id, 2}, at)
 		s.giveBack(nil, down)
 		up, down, _ = s.take()
-		require.Equal(t, []Socket{{id, 2}}, up)
+		require.Equal(t, []raised{{Socket{id, 2}, true}}, up)
 		require.Empty(t, down)
 	})
 
@@ -114,7 +114,20 @@ func TestSocketsEpochs(t *testing.T) {
 		s.heard(map[core.MitraID]time.Time{id: at.Add(time.Second)})
 		s.resend()
 		up, _, beats := s.take()
-		require.Equal(t, []Socket{{id, 4}}, up)
+		require.Equal(t, []raised{{Socket{id, 4}, true}}, up)
 		require.Equal(t, []Heartbeat{{id, at.Add(time.Second)}}, beats)
+	})
+
+	t.Run("Confirm", func(t *testing.T) {
+		t.Parallel()
+		s := newSockets()
+		s.opened(Socket{id, 4}, at)
+		s.confirm()
+		up, _, _ := s.take()
+		require.Equal(t, []raised{{Socket{id, 4}, true}}, up, "more was asked already")
+		s.confirm()
+		up, _, beats := s.take()
+		require.Equal(t, []raised{{Socket{id, 4}, false}}, up)
+		require.Empty(t, beats)
 	})
 }

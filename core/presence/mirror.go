@@ -32,8 +32,18 @@ type Counts struct {
 	Online      int
 	Deactivated int
 	Available   int
-	Waiting     int
+	Waiting     int // of the available, those with a socket
 	Sockets     int
+	Whole       bool // false: the mirror was out, and Postgres knows nothing of sockets: Waiting and Sockets are 0
+}
+
+// NamedAtMost is how many of the things that a reseed mended its log line names.
+const NamedAtMost = 20
+
+// Removed is what a reseed took out of the mirror because it names nobody.
+type Removed struct {
+	Count int
+	Which []string // the first of them, as "key member", fit for a log
 }
 
 // Write says how a mirror write treats what stands there.

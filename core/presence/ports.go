@@ -19,6 +19,8 @@ type Truth interface {
 	SetMode(ctx context.Context, mitra core.MitraID, mode Mode, epoch int64) (Mitra, error)
 	// Mitras reads the named ones, capacity counted in the same statement; unknown ids are left out.
 	Mitras(ctx context.Context, ids []core.MitraID) ([]Mitra, error)
+	// Known tells which of the ids are mitras.
+	Known(ctx context.Context, ids []core.MitraID) ([]core.MitraID, error)
 	// Page reads all mitras in order of id, for a seed: up to limit of those above after.
 	Page(ctx context.Context, after core.MitraID, limit int) ([]Mitra, error)
 }
@@ -28,6 +30,8 @@ type Fallback interface {
 	CountAvailable(ctx context.Context, fresh time.Duration) (int, error)
 	FindAvailable(ctx context.Context, k int, exclude []core.MitraID, fresh time.Duration) ([]core.MitraID, error)
 	IsReachable(ctx context.Context, mitra core.MitraID, fresh time.Duration) (bool, error)
+	// Counts leaves out what only the mirror knows.
+	Counts(ctx context.Context, fresh time.Duration) (Counts, error)
 }
 
 // Beats keeps last_heartbeat_at in Postgres.
@@ -52,10 +56,13 @@ type Mirror interface {
 
 // MirrorWriter brings the mirror up to what Postgres and the sockets say.
 type MirrorWriter interface {
-	// Beat writes heartbeats, never moving a time back, and names those among them who are deactivated.
+	// Beat writes heartbeats of now, and names those among them who are deactivated.
 	Beat(ctx context.Context, beats []Heartbeat) (deactivated []core.MitraID, err error)
-	// SocketsUp enters live sockets; an epoch below the one that stands there changes nothing.
-	SocketsUp(ctx context.Context, up []Socket) error
+	// BeatLate writes heartbeats of an earlier time, never moving a time back.
+	BeatLate(ctx context.Context, beats []Heartbeat) error
+	// SocketsUp enters live sockets of this instance; an epoch below the one that stands there changes nothing. It names those
+	// that were not there as they are now, also those of the part that was written before an error.
+	SocketsUp(ctx context.Context, up []Socket) (entered []core.MitraID, err error)
 	// SocketsDown removes dropped sockets, each only if no other epoch took its place, with what its way of dropping
 	// (Drop) does to the mitra's availability.
 	SocketsDown(ctx context.Context, down []Dropped) error
@@ -86,9 +93,11 @@ type MirrorKeeper interface {
 	// Online reads a part of the online mitras with their last heartbeats (zero: none). Start with cursor 0; the scan is
 	// over when next is 0. Mitras may come twice.
 	Online(ctx context.Context, cursor uint64) (beats []Heartbeat, next uint64, err error)
-	// Strangers removes everything that names no mitra of Postgres: strangers picks them out of what stands in the
-	// mirror, a part at a time. It tells how many members it removed.
-	Strangers(ctx context.Context, strangers func(context.Context, []core.MitraID) ([]core.MitraID, error)) (removed int, err error)
+	// Sound removes keys that hold a value of a wrong type, and names them.
+	Sound(ctx context.Context) (spoiled []string, err error)
+	// Strangers removes everything that names no mitra of Postgres, and sockets that nobody holds any more: known
+	// tells whom Postgres knows, a part at a time.
+	Strangers(ctx context.Context, known func(context.Context, []core.MitraID) ([]core.MitraID, error)) (Removed, error)
 }
 
 // Seeder makes a seed safe against a Valkey that is emptied meanwhile and against a second seeder.
@@ -97,6 +106,8 @@ type Seeder interface {
 	BeginSeed(ctx context.Context, ttl time.Duration) (token string, err error)
 	// KeepSeed renews it. false: it is lost, with all that the seed has written so far.
 	KeepSeed(ctx context.Context, token string, ttl time.Duration) (bool, error)
+	// RenewEpoch writes a new epoch over the one that stands there: every instance then sends its sockets again.
+	RenewEpoch(ctx context.Context) error
 	// FinishSeed writes a new epoch, and so opens the mirror to readers. false: as with KeepSeed.
 	FinishSeed(ctx context.Context, token string) (bool, error)
 }

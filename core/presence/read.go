@@ -23,7 +23,7 @@ func (s *Service) FindAvailable(ctx context.Context, k int, exclude []core.Mitra
 		return nil, nil
 	}
 	ids, err := s.mirror.FindAvailable(ctx, k, exclude)
-	if !s.fallsBack(ctx, err) {
+	if !s.fallsBack(ctx, &s.counters.find, err) {
 		return ids, err
 	}
 	ids, err = s.fallback.FindAvailable(ctx, k, exclude, s.cfg.fallbackFresh())
@@ -33,7 +33,7 @@ func (s *Service) FindAvailable(ctx context.Context, k int, exclude []core.Mitra
 // IsReachable tells whether a mitra is online, active and heard from. UNAVAILABLE when both stores are out.
 func (s *Service) IsReachable(ctx context.Context, mitra core.MitraID) (bool, error) {
 	reachable, err := s.mirror.IsReachable(ctx, mitra)
-	if !s.fallsBack(ctx, err) {
+	if !s.fallsBack(ctx, &s.counters.reachable, err) {
 		return reachable, err
 	}
 	reachable, err = s.fallback.IsReachable(ctx, mitra, s.cfg.fallbackFresh())
@@ -43,7 +43,7 @@ func (s *Service) IsReachable(ctx context.Context, mitra core.MitraID) (bool, er
 // Available is the count of available mitras; from Postgres it may be 10 s old. UNAVAILABLE when both stores are out.
 func (s *Service) Available(ctx context.Context) (Availability, error) {
 	now, err := s.mirror.Available(ctx)
-	if !s.fallsBack(ctx, err) {
+	if !s.fallsBack(ctx, &s.counters.available, err) {
 		return now, err
 	}
 	return s.countInPostgres(ctx)
@@ -61,23 +61,27 @@ func (s *Service) Mitra(ctx context.Context, mitra core.MitraID) (Mitra, error) 
 	return found[0], nil
 }
 
-// Counts are the dashboard's numbers; only the mirror has them. UNAVAILABLE without it.
+// Counts are the dashboard's numbers; from Postgres they are not Whole. UNAVAILABLE when both stores are out.
 func (s *Service) Counts(ctx context.Context) (Counts, error) {
 	counts, err := s.mirror.Counts(ctx)
+	if !s.fallsBack(ctx, &s.counters.counts, err) {
+		return counts, err
+	}
+	counts, err = s.fallback.Counts(ctx, s.cfg.fallbackFresh())
 	return counts, unavailable(err)
 }
 
-// fallsBack counts a read and tells whether Postgres has to answer it. It does not when the caller gave up.
-func (s *Service) fallsBack(ctx context.Context, err error) bool {
+// fallsBack counts a read by its source and tells whether Postgres has to answer it. It does not when the caller gave up.
+func (s *Service) fallsBack(ctx context.Context, read *reads, err error) bool {
 	if err == nil {
-		s.counters.readsMirror.Add(1)
+		read.mirror.Add(1)
 		return false
 	}
 	if ctx.Err() != nil {
 		return false
 	}
 	s.failed(err)
-	s.counters.readsFallback.Add(1)
+	read.fallback.Add(1)
 	return true
 }
 

@@ -59,6 +59,9 @@ func (s *Service) Seed(ctx context.Context) error {
 // fill is a seed under its token.
 func (s *Service) fill(ctx context.Context, token string) error {
 	started, n := time.Now(), 0
+	if _, err := s.mirror.Sound(ctx); s.failed(err) {
+		return err
+	}
 	err := s.pages(ctx, func(mitras []Mitra) error {
 		kept, err := s.mirror.KeepSeed(ctx, token, seedTTL)
 		if s.failed(err) {
@@ -68,8 +71,7 @@ func (s *Service) fill(ctx context.Context, token string) error {
 			return errSeedLost
 		}
 		n += len(mitras)
-		_, err = s.mend(ctx, mitras)
-		return err
+		return s.mend(ctx, mitras, new(drift))
 	})
 	if err != nil {
 		return err
@@ -86,33 +88,74 @@ func (s *Service) fill(ctx context.Context, token string) error {
 	return nil
 }
 
-// pages reads all mitras of Postgres, a page at a time.
+// page is a page of Postgres's mitras, or why there is none.
+type page struct {
+	mitras []Mitra
+	err    error
+}
+
+// pages reads all mitras of Postgres. While one page is worked on, the next is read.
 func (s *Service) pages(ctx context.Context, each func([]Mitra) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	read := make(chan page, 1)
+	defer func() {
+		cancel()
+		for range read { // the reader has ended when this does
+		}
+	}()
+	go s.readPages(ctx, read)
+	for p := range read {
+		if p.err != nil {
+			return p.err
+		}
+		if err := each(p.mitras); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readPages closes read after the last page, or when ctx ends.
+func (s *Service) readPages(ctx context.Context, read chan<- page) {
+	defer close(read)
 	var after core.MitraID
-	for {
+	for more := true; more; {
 		mitras, err := s.truth.Page(ctx, after, seedPage)
-		if err != nil {
-			return err
+		more = err == nil && len(mitras) == seedPage
+		if len(mitras) > 0 {
+			after = mitras[len(mitras)-1].ID
+		} else if err == nil {
+			return
 		}
-		if len(mitras) == 0 {
-			return nil
+		select {
+		case read <- page{mitras, err}:
+		case <-ctx.Done():
+			return
 		}
-		if err := each(mitras); err != nil {
-			return err
-		}
-		if len(mitras) < seedPage {
-			return nil
-		}
-		after = mitras[len(mitras)-1].ID
 	}
 }
 
-// mend writes mitras as Postgres has them and names those that differed. Where the mirror holds a higher version either we are
+// drift is what a reseed found different and put right.
+type drift struct {
+	keys   int // and members of keys
+	mitras int
+	which  []core.MitraID // the first of them
+}
+
+func (d *drift) add(mitra core.MitraID, keys int) {
+	d.keys += keys
+	d.mitras++
+	if len(d.which) < NamedAtMost {
+		d.which = append(d.which, mitra)
+	}
+}
+
+// mend writes mitras as Postgres has them and notes those that differed. Where the mirror holds a higher version either we are
 // late, or Postgres was restored from a backup: another look at Postgres tells.
-func (s *Service) mend(ctx context.Context, mitras []Mitra) (drifted []core.MitraID, err error) {
+func (s *Service) mend(ctx context.Context, mitras []Mitra, found *drift) error {
 	outcomes, err := s.mirror.Write(ctx, mitras, Mend, nil)
 	if s.failed(err) {
-		return nil, err
+		return err
 	}
 	held := make(map[core.MitraID]int64)
 	for i, outcome := range outcomes {
@@ -120,11 +163,11 @@ func (s *Service) mend(ctx context.Context, mitras []Mitra) (drifted []core.Mitr
 		case outcome.Held != 0:
 			held[mitras[i].ID] = outcome.Held
 		case outcome.Changed != 0:
-			drifted = append(drifted, mitras[i].ID)
+			found.add(mitras[i].ID, outcome.Changed)
 		}
 	}
 	if len(held) == 0 {
-		return drifted, nil
+		return nil
 	}
 	ids := make([]core.MitraID, 0, len(held))
 	for id := range held {
@@ -132,19 +175,24 @@ func (s *Service) mend(ctx context.Context, mitras []Mitra) (drifted []core.Mitr
 	}
 	again, err := s.truth.Mitras(ctx, ids)
 	if err != nil {
-		return drifted, err
+		return err
 	}
 	again = slices.DeleteFunc(again, func(m Mitra) bool { return m.Version >= held[m.ID] })
+	if len(again) == 0 {
+		return nil
+	}
 	over := make([]int64, len(again))
 	for i, mitra := range again {
 		over[i] = held[mitra.ID]
-		drifted = append(drifted, mitra.ID)
 	}
-	if len(again) > 0 {
-		_, err = s.mirror.Write(ctx, again, Mend, over)
-		s.failed(err)
+	outcomes, err = s.mirror.Write(ctx, again, Mend, over)
+	for i, outcome := range outcomes {
+		if outcome.Changed != 0 {
+			found.add(again[i].ID, outcome.Changed)
+		}
 	}
-	return drifted, err
+	s.failed(err)
+	return err
 }
 
 // reseed compares the mirror with Postgres and mends what drifted; one instance at a time does.
@@ -153,56 +201,50 @@ func (s *Service) reseed(ctx context.Context) error {
 	if s.failed(err) || !ours {
 		return err
 	}
-	known := make(map[core.MitraID]struct{})
-	var drifted []core.MitraID
+	spoiled, err := s.mirror.Sound(ctx)
+	if s.failed(err) {
+		return err
+	}
+	var found drift
 	err = s.pages(ctx, func(mitras []Mitra) error {
 		if _, err := s.mirror.Lease(ctx, reseedLease, seedTTL); s.failed(err) {
 			return err
 		}
-		for _, mitra := range mitras {
-			known[mitra.ID] = struct{}{}
-		}
-		part, err := s.mend(ctx, mitras)
-		drifted = append(drifted, part...)
-		return err
+		return s.mend(ctx, mitras, &found)
 	})
 	if err != nil {
 		return err
 	}
-	removed, err := s.mirror.Strangers(ctx, func(ctx context.Context, ids []core.MitraID) ([]core.MitraID, error) {
-		return s.strangers(ctx, ids, known)
-	})
+	removed, err := s.mirror.Strangers(ctx, s.truth.Known)
 	s.counters.reseeds.Add(1)
-	s.counters.drifted.Add(uint64(len(drifted) + removed))
-	if len(drifted)+removed > 0 {
-		s.log.Warn("the mirror had drifted and is mended", "mitras", len(drifted), "which", drifted[:min(len(drifted), 20)], "strangers", removed)
-		wake(s.recountNow)
-	}
-	if s.failed(err) {
+	s.tellDrift(found, removed, spoiled)
+	if err != nil {
+		s.failed(err)
 		return err
 	}
-	return nil
+	if len(spoiled) == 0 {
+		return nil
+	}
+	// What the sockets' instances alone know went with such a key: have them send it again.
+	err = s.mirror.RenewEpoch(ctx)
+	s.failed(err)
+	return err
 }
 
-// strangers picks the ids that Postgres does not know, also not as somebody who came after the pages were read.
-func (s *Service) strangers(ctx context.Context, ids []core.MitraID, known map[core.MitraID]struct{}) ([]core.MitraID, error) {
-	unknown := slices.DeleteFunc(ids, func(id core.MitraID) bool {
-		_, ok := known[id]
-		return ok
-	})
-	if len(unknown) == 0 {
-		return nil, nil
+// tellDrift counts and logs what a reseed put right.
+func (s *Service) tellDrift(found drift, removed Removed, spoiled []string) {
+	mended := found.keys + removed.Count + len(spoiled)
+	if mended == 0 {
+		return
 	}
-	there, err := s.truth.Mitras(ctx, unknown)
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(unknown, func(id core.MitraID) bool {
-		return slices.ContainsFunc(there, func(m Mitra) bool { return m.ID == id })
-	}), nil
+	s.counters.mended.Add(uint64(mended))
+	s.log.Warn("the mirror had drifted and is mended", "keys", mended, "mitras", found.mitras, "which", found.which,
+		"strangers", removed.Which, "wrong_types", spoiled)
+	wake(s.recountNow)
 }
 
-// runSeeder seeds when the watchdog asks for it and reseeds every MirrorSweep.
+// runSeeder seeds when the watchdog asks for it and, every MirrorSweep, reseeds and confirms the sockets of this instance: they stand
+// nowhere else, so nobody else could miss them.
 func (s *Service) runSeeder(ctx context.Context) {
 	outage := core.Outage{Log: s.log, What: "seeding the mirror"}
 	sweep := time.NewTicker(s.cfg.MirrorSweep)
@@ -216,6 +258,7 @@ func (s *Service) runSeeder(ctx context.Context) {
 			if !s.mirror.Up() {
 				continue // the watchdog asks for a seed when it is back
 			}
+			s.sockets.confirm()
 		}
 		if outage.Note(ctx, s.Seed(ctx)) == nil || !s.mirror.Up() {
 			continue

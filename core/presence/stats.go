@@ -11,40 +11,56 @@ type Stats struct {
 	Writes        uint64 // mitras mirrored after a transition or a new socket
 	WritesLate    uint64 // of them, those whom a newer write had overtaken
 	WritesFailed  uint64
-	ReadsMirror   uint64 // reads that the mirror answered
-	ReadsFallback uint64 // reads that went to Postgres
+	Reads         Reads
 	MirrorErrors  uint64
 	Announced     uint64 // counts published
 	Seeds         uint64
 	Reseeds       uint64
-	Drifted       uint64 // mitras and members that a reseed found different
+	Mended        uint64 // keys and members that a reseed found different from Postgres and put right
 	SweepsSkipped uint64 // auto-offline sweeps that did not run, for safety
 	TakenOffline  uint64
 }
 
-type counters struct {
-	beats, beatsKept, beatsSaved, writes, writesLate, writesFailed, readsMirror, readsFallback atomic.Uint64
-	mirrorErrors, announced, seeds, reseeds, drifted, sweepsSkipped, takenOffline              atomic.Uint64
+// Reads counts the questions by what was asked and who answered.
+type Reads struct {
+	Available, Find, Reachable, Counts Sources
 }
+
+// Sources are who answered a question.
+type Sources struct {
+	Mirror   uint64
+	Postgres uint64
+}
+
+type counters struct {
+	beats, beatsKept, beatsSaved, writes, writesLate, writesFailed               atomic.Uint64
+	mirrorErrors, announced, seeds, reseeds, mended, sweepsSkipped, takenOffline atomic.Uint64
+	available, find, reachable, counts                                           reads
+}
+
+type reads struct{ mirror, fallback atomic.Uint64 }
+
+func (r *reads) load() Sources { return Sources{Mirror: r.mirror.Load(), Postgres: r.fallback.Load()} }
 
 // Stats reads the counters.
 func (s *Service) Stats() Stats {
 	c := &s.counters
 	return Stats{
-		Sockets:       s.sockets.count(),
-		Beats:         c.beats.Load(),
-		BeatsKept:     c.beatsKept.Load(),
-		BeatsSaved:    c.beatsSaved.Load(),
-		Writes:        c.writes.Load(),
-		WritesLate:    c.writesLate.Load(),
-		WritesFailed:  c.writesFailed.Load(),
-		ReadsMirror:   c.readsMirror.Load(),
-		ReadsFallback: c.readsFallback.Load(),
+		Sockets:      s.sockets.count(),
+		Beats:        c.beats.Load(),
+		BeatsKept:    c.beatsKept.Load(),
+		BeatsSaved:   c.beatsSaved.Load(),
+		Writes:       c.writes.Load(),
+		WritesLate:   c.writesLate.Load(),
+		WritesFailed: c.writesFailed.Load(),
+		Reads: Reads{
+			Available: c.available.load(), Find: c.find.load(), Reachable: c.reachable.load(), Counts: c.counts.load(),
+		},
 		MirrorErrors:  c.mirrorErrors.Load(),
 		Announced:     c.announced.Load(),
 		Seeds:         c.seeds.Load(),
 		Reseeds:       c.reseeds.Load(),
-		Drifted:       c.drifted.Load(),
+		Mended:        c.mended.Load(),
 		SweepsSkipped: c.sweepsSkipped.Load(),
 		TakenOffline:  c.takenOffline.Load(),
 	}

@@ -13,6 +13,8 @@ const (
 	heartbeatLease = "heartbeat-mirror"
 	// sightGood is how long what was read of heartbeats may be acted on: a process that was stopped in between must not.
 	sightGood = 10 * time.Second
+	// saveBatch is about how many heartbeats one statement saves.
+	saveBatch = 10_000
 	// offlineChunk is how many mitras one statement takes offline.
 	offlineChunk = 1000
 )
@@ -120,8 +122,17 @@ func (s *Service) sweepHeartbeats(ctx context.Context) error {
 				beats = append(beats, beat)
 			}
 		}
-		cursor = next
+		if cursor = next; len(beats) >= saveBatch || cursor == 0 {
+			if err := s.storeBeats(ctx, beats); err != nil {
+				return err
+			}
+			beats = beats[:0]
+		}
 	}
+	return nil
+}
+
+func (s *Service) storeBeats(ctx context.Context, beats []Heartbeat) error {
 	if len(beats) == 0 {
 		return nil
 	}

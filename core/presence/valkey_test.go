@@ -27,6 +27,9 @@ type valkey struct {
 	snapshot      int // -1: none
 	deactivated   []core.MitraID
 	beats         [][]Heartbeat
+	late          [][]Heartbeat
+	spoiled       []string
+	renewed       int // epochs
 	up            []Socket
 	dropped       []Dropped
 	writes        map[core.MitraID][]Mitra
@@ -54,17 +57,30 @@ func (v *valkey) Beat(_ context.Context, beats []Heartbeat) ([]core.MitraID, err
 	return v.deactivated, nil
 }
 
-func (v *valkey) SocketsUp(_ context.Context, up []Socket) error {
+func (v *valkey) BeatLate(_ context.Context, beats []Heartbeat) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if err := v.fails(); err != nil {
 		return err
 	}
+	v.late = append(v.late, slices.Clone(beats))
+	return nil
+}
+
+func (v *valkey) SocketsUp(_ context.Context, up []Socket) (entered []core.MitraID, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err := v.fails(); err != nil {
+		return nil, err
+	}
 	v.up = append(v.up, up...)
 	for _, socket := range up {
+		if !v.sockets[socket.MitraID] {
+			entered = append(entered, socket.MitraID)
+		}
 		v.sockets[socket.MitraID] = true
 	}
-	return nil
+	return entered, nil
 }
 
 func (v *valkey) SocketsDown(_ context.Context, down []Dropped) error {
@@ -177,18 +193,35 @@ func (v *valkey) Online(_ context.Context, cursor uint64) ([]Heartbeat, uint64, 
 	return page, next, nil
 }
 
-func (v *valkey) Strangers(ctx context.Context, strangers func(context.Context, []core.MitraID) ([]core.MitraID, error)) (int, error) {
+func (v *valkey) Sound(context.Context) ([]string, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	spoiled := v.spoiled
+	v.spoiled = nil
+	return spoiled, v.fails()
+}
+
+func (v *valkey) RenewEpoch(context.Context) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.renewed++
+	v.pulse.Epoch = fmt.Sprint("renewed ", v.renewed)
+	return v.fails()
+}
+
+func (v *valkey) Strangers(ctx context.Context, known func(context.Context, []core.MitraID) ([]core.MitraID, error)) (Removed, error) {
 	v.mu.Lock()
 	ids, err := slices.Clone(v.strangersLeft), v.fails()
 	v.mu.Unlock()
 	if err != nil {
-		return 0, err
+		return Removed{}, err
 	}
-	unknown, err := strangers(ctx, ids)
+	there, err := known(ctx, ids)
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	unknown := slices.DeleteFunc(ids, func(id core.MitraID) bool { return slices.Contains(there, id) })
 	v.removed = append(v.removed, unknown...)
-	return len(unknown), err
+	return Removed{Count: len(unknown)}, err
 }
 
 func (v *valkey) BeginSeed(context.Context, time.Duration) (string, error) {

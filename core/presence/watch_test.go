@@ -22,8 +22,12 @@ func TestReads(t *testing.T) {
 			ids, err := r.FindAvailable(t.Context(), 5, nil)
 			require.NoError(t, err)
 			require.Empty(t, ids)
-			require.Equal(t, uint64(2), r.Stats().ReadsMirror)
-			require.Zero(t, r.Stats().ReadsFallback)
+			_, err = r.IsReachable(t.Context(), core.MitraID{})
+			require.NoError(t, err)
+			_, err = r.Counts(t.Context())
+			require.NoError(t, err)
+			once := Sources{Mirror: 1}
+			require.Equal(t, Reads{Available: once, Find: once, Reachable: once, Counts: once}, r.Stats().Reads)
 		})
 	})
 
@@ -46,6 +50,11 @@ func TestReads(t *testing.T) {
 				reachable, err := r.IsReachable(t.Context(), id)
 				require.NoError(t, err)
 				require.True(t, reachable)
+				counts, err := r.Counts(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, Counts{Online: 1, Available: 9}, counts)
+				once := Sources{Postgres: 1}
+				require.Equal(t, Reads{Available: once, Find: once, Reachable: once, Counts: once}, r.Stats().Reads)
 				require.Equal(t, r.cfg.Stale+r.cfg.HeartbeatSweep, r.postgres.fresh, "widened by a mirror interval")
 			})
 		})
@@ -184,7 +193,7 @@ func TestSeed(t *testing.T) {
 			require.NoError(t, err)
 			require.EqualValues(t, 1, r.valkey.versions[id])
 			require.Equal(t, r.valkey.strangersLeft[1:], r.valkey.removed)
-			require.Equal(t, uint64(2), r.Stats().Drifted)
+			require.Equal(t, uint64(2), r.Stats().Mended)
 		})
 	})
 }

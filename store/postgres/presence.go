@@ -124,6 +124,19 @@ func (p *Presence) Mitras(ctx context.Context, ids []core.MitraID) (mitras []pre
 	return mitras, err
 }
 
+// Known implements presence.Truth.
+func (p *Presence) Known(ctx context.Context, ids []core.MitraID) (known []core.MitraID, err error) {
+	err = p.db.within(ctx, "known mitras", func(ctx context.Context) error {
+		rows, err := p.db.pool.Query(ctx, `select id from mitras where id = any($1)`, ids)
+		if err != nil {
+			return err
+		}
+		known, err = pgx.CollectRows(rows, pgx.RowTo[core.MitraID])
+		return err
+	})
+	return known, err
+}
+
 // Page implements presence.Truth.
 func (p *Presence) Page(ctx context.Context, after core.MitraID, limit int) (mitras []presence.Mitra, err error) {
 	err = p.db.within(ctx, "page mitras", func(ctx context.Context) error {
@@ -176,6 +189,16 @@ func (p *Presence) IsReachable(ctx context.Context, mitra core.MitraID, fresh ti
 			fresh, mitra).Scan(&is)
 	})
 	return is, err
+}
+
+// Counts implements presence.Fallback.
+func (p *Presence) Counts(ctx context.Context, fresh time.Duration) (c presence.Counts, err error) {
+	err = p.db.within(ctx, "count presence", func(ctx context.Context) error {
+		return p.db.pool.QueryRow(ctx, `
+			select count(*) filter (where is_online), count(*) filter (where not is_active), (`+countAvailableSQL+`) from mitras`,
+			fresh, p.db.settings.Current().MitraMaxCapacity).Scan(&c.Online, &c.Deactivated, &c.Available)
+	})
+	return c, err
 }
 
 // saveChunk bounds a statement of SaveHeartbeats.

@@ -26,7 +26,8 @@ func benchMitras(b *testing.B, n int) (*mirrorRig, []presence.Heartbeat) {
 	}
 	_, err := r.mirror.Beat(b.Context(), beats)
 	require.NoError(b, err)
-	require.NoError(b, r.mirror.SocketsUp(b.Context(), sockets))
+	_, err = r.mirror.SocketsUp(b.Context(), sockets)
+	require.NoError(b, err)
 	began := time.Now()
 	_, err = r.mirror.Write(b.Context(), mitras, presence.Mend, nil)
 	require.NoError(b, err)

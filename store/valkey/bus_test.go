@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/halobestie/bestie-gateway/core"
+	"github.com/halobestie/bestie-gateway/core/presence"
 	"github.com/halobestie/bestie-gateway/store/valkey"
 	"github.com/halobestie/bestie-gateway/store/valkey/valkeytest"
 )
@@ -89,7 +90,7 @@ func TestBus(t *testing.T) {
 			require.Equal(t, sent, got)
 		}
 		at := ms(time.Now())
-		require.NoError(t, other.Bus().PublishAvailability(t.Context(), 12, at))
+		require.NoError(t, other.Bus().PublishAvailability(t.Context(), presence.Availability{Count: 12, At: at}))
 		require.Equal(t, counted{12, at}, await(t, here.counts))
 		require.Equal(t, counted{12, at}, await(t, there.counts))
 	})
@@ -107,7 +108,7 @@ func TestBus(t *testing.T) {
 		require.NoError(t, r.client.Bus().Publish(t.Context(), []core.Event{known}))
 		require.Equal(t, known, await(t, here.events))
 		require.Eventually(t, func() bool {
-			stats := r.client.Stats()
+			stats := r.client.Bus().Stats()
 			return stats.UnknownVersion == 1 && stats.Unreadable == 2
 		}, 5*time.Second, time.Millisecond)
 	})

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	driver "github.com/valkey-io/valkey-go"
+
+	"github.com/halobestie/bestie-gateway/store/valkey/link"
 )
 
 // InstanceTTL is how long an instance is listed after its last report; it should report three times as often.
@@ -24,7 +26,7 @@ type Instance struct {
 // ReportInstance lists this instance, or brings its row up to date. Its ID is the client's own.
 func (c *Client) ReportInstance(ctx context.Context, i Instance) error {
 	key := c.keys.instance(c.owner)
-	return c.call(ctx, "report instance", func(ctx context.Context, conn driver.Client) error {
+	return c.link.Call(ctx, "report instance", func(ctx context.Context, conn driver.Client) error {
 		results := conn.DoMulti(ctx,
 			conn.B().Hset().Key(key).FieldValue().
 				FieldValue("address", i.Address).
@@ -37,7 +39,11 @@ func (c *Client) ReportInstance(ctx context.Context, i Instance) error {
 			conn.B().Zremrangebyscore().Key(c.keys.instances).Min("-inf").
 				Max(strconv.FormatInt(c.Now().Add(-InstanceTTL).UnixMilli(), 10)).Build())
 		for _, result := range results {
-			if err := result.Error(); err != nil {
+			err := result.Error()
+			if link.IsWrongType(err) { // somebody else's value: the next report finds the place free
+				err = conn.Do(ctx, conn.B().Del().Key(key, c.keys.instances).Build()).Error()
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -48,7 +54,7 @@ func (c *Client) ReportInstance(ctx context.Context, i Instance) error {
 // Instances lists who runs now.
 func (c *Client) Instances(ctx context.Context) ([]Instance, error) {
 	var instances []Instance
-	err := c.call(ctx, "instances", func(ctx context.Context, conn driver.Client) error {
+	err := c.link.Call(ctx, "instances", func(ctx context.Context, conn driver.Client) error {
 		ids, err := conn.Do(ctx, conn.B().Zrange().Key(c.keys.instances).Min("0").Max("-1").Build()).AsStrSlice()
 		if err != nil || len(ids) == 0 {
 			return err
@@ -59,6 +65,9 @@ func (c *Client) Instances(ctx context.Context) ([]Instance, error) {
 		}
 		for i, result := range conn.DoMulti(ctx, commands...) {
 			row, err := result.AsStrMap()
+			if link.IsWrongType(err) {
+				continue // not ours
+			}
 			if err != nil {
 				return err
 			}

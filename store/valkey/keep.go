@@ -3,47 +3,37 @@ package valkey
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	driver "github.com/valkey-io/valkey-go"
 
 	"github.com/halobestie/bestie-gateway/core"
 	"github.com/halobestie/bestie-gateway/core/presence"
+	"github.com/halobestie/bestie-gateway/store/valkey/link"
 )
 
-// scanCount is about how many members a step of a scan reads.
-const scanCount = 500
+// probeTTL is how long what a Pulse writes stays.
+const probeTTL = 10 * time.Second
 
 // Up implements presence.MirrorKeeper.
-func (c *Client) Up() bool { return c.conn.Load() != nil && c.breaker.closed() }
+func (c *Client) Up() bool { return c.link.Up() }
 
-// Pulse implements presence.MirrorKeeper. It is the breaker's probe and the clock's measurement.
-func (c *Client) Pulse(ctx context.Context) (presence.Pulse, error) {
-	if err := c.connect(); err != nil {
-		return presence.Pulse{}, err
+// Pulse implements presence.MirrorKeeper. It writes too: a Valkey that takes no writes is not well.
+func (c *Client) Pulse(ctx context.Context) (pulse presence.Pulse, err error) {
+	commands := func(b driver.Builder) []driver.Completed {
+		return []driver.Completed{
+			b.Get().Key(c.keys.epoch).Build(),
+			b.Set().Key(c.keys.probe).Value(c.owner).Px(probeTTL).Build(),
+		}
 	}
-	var pulse presence.Pulse
-	err := c.through(ctx, *c.conn.Load(), "pulse", func(ctx context.Context, conn driver.Client) error {
-		sent := c.clock()
-		results := conn.DoMulti(ctx, conn.B().Time().Build(), conn.B().Get().Key(c.keys.epoch).Build())
-		took := c.clock().Sub(sent)
-		clock, err := results[0].AsIntSlice()
-		if err != nil {
+	err = c.link.Probe(ctx, commands, func(results []driver.ValkeyResult) (err error) {
+		pulse.Epoch, err = results[0].ToString()
+		if err != nil && !errors.Is(err, driver.Nil) && !link.IsWrongType(err) {
 			return err
 		}
-		if len(clock) != 2 {
-			return errShape
-		}
-		theirs := time.Unix(clock[0], clock[1]*int64(time.Microsecond))
-		c.offset.Store(int64(theirs.Sub(sent.Add(took / 2).Round(0))))
-		pulse.Epoch, err = results[1].ToString()
-		if errors.Is(err, driver.Nil) {
-			err = nil
-		}
-		return err
+		return results[1].Error()
 	})
-	pulse.Subscriptions = c.subscriptions.Load()
+	pulse.Subscriptions = c.bus.Stats().Subscriptions
 	return pulse, err
 }
 
@@ -53,10 +43,10 @@ func (c *Client) Lease(ctx context.Context, name string, ttl time.Duration) (boo
 }
 
 func (c *Client) lease(ctx context.Context, name, owner string, ttl time.Duration, how string) (ours bool, err error) {
-	err = c.call(ctx, "lease", func(ctx context.Context, conn driver.Client) error {
-		n, err := leaseScript.run(ctx, conn, scriptCall{
-			keys: []string{c.keys.lease(name)},
-			args: []string{owner, millis(ttl), how},
+	err = c.link.Call(ctx, "lease", func(ctx context.Context, conn driver.Client) error {
+		n, err := leaseScript.Run(ctx, conn, link.ScriptCall{
+			Keys: []string{c.keys.lease(name)},
+			Args: []string{owner, millis(ttl), how},
 		})[0].AsInt64()
 		ours = n == 1
 		return err
@@ -83,12 +73,23 @@ func (c *Client) KeepSeed(ctx context.Context, token string, ttl time.Duration) 
 	return c.lease(ctx, seedLease, token, ttl, "keep")
 }
 
+// RenewEpoch implements presence.Seeder.
+func (c *Client) RenewEpoch(ctx context.Context) error {
+	return c.link.Call(ctx, "renew epoch", func(ctx context.Context, conn driver.Client) error {
+		err := conn.Do(ctx, conn.B().Set().Key(c.keys.epoch).Value(core.NewID[core.ConnID]().String()).Xx().Build()).Error()
+		if errors.Is(err, driver.Nil) {
+			return nil // emptied meanwhile: the seed that follows makes one
+		}
+		return err
+	})
+}
+
 // FinishSeed implements presence.Seeder.
 func (c *Client) FinishSeed(ctx context.Context, token string) (done bool, err error) {
-	err = c.call(ctx, "finish seed", func(ctx context.Context, conn driver.Client) error {
-		n, err := finishSeedScript.run(ctx, conn, scriptCall{
-			keys: []string{c.keys.lease(seedLease), c.keys.epoch},
-			args: []string{token, core.NewID[core.ConnID]().String()},
+	err = c.link.Call(ctx, "finish seed", func(ctx context.Context, conn driver.Client) error {
+		n, err := finishSeedScript.Run(ctx, conn, link.ScriptCall{
+			Keys: []string{c.keys.lease(seedLease), c.keys.epoch},
+			Args: []string{token, core.NewID[core.ConnID]().String()},
 		})[0].AsInt64()
 		done = n == 1
 		return err
@@ -98,7 +99,7 @@ func (c *Client) FinishSeed(ctx context.Context, token string) (done bool, err e
 
 // Online implements presence.MirrorKeeper.
 func (m *Mirror) Online(ctx context.Context, cursor uint64) (beats []presence.Heartbeat, next uint64, err error) {
-	err = m.call(ctx, "scan online", func(ctx context.Context, conn driver.Client) error {
+	err = m.link.Call(ctx, "scan online", func(ctx context.Context, conn driver.Client) error {
 		page, err := conn.Do(ctx, conn.B().Sscan().Key(m.keys.online).Cursor(cursor).Count(scanCount).Build()).AsScanEntry()
 		if err != nil {
 			return err
@@ -117,7 +118,7 @@ func (m *Mirror) Online(ctx context.Context, cursor uint64) (beats []presence.He
 			return err
 		}
 		if len(texts) != len(ids) {
-			return errShape
+			return link.ErrShape
 		}
 		for i, text := range texts {
 			at, _ := text.ToString() // nil: none
@@ -126,71 +127,4 @@ func (m *Mirror) Online(ctx context.Context, cursor uint64) (beats []presence.He
 		return nil
 	})
 	return beats, next, err
-}
-
-// Strangers implements presence.MirrorKeeper.
-func (m *Mirror) Strangers(ctx context.Context, strangers func(context.Context, []core.MitraID) ([]core.MitraID, error)) (removed int, err error) {
-	for _, key := range m.keys.collections() {
-		for cursor, done := uint64(0), false; !done; done = cursor == 0 {
-			var members []string
-			if members, cursor, err = m.scan(ctx, key, cursor); err != nil {
-				return removed, err
-			}
-			unwanted := slices.DeleteFunc(slices.Clone(members), func(text string) bool {
-				_, err := core.ParseID[core.MitraID](text)
-				return err == nil
-			})
-			unknown, err := strangers(ctx, mitras(members))
-			if err != nil {
-				return removed, err
-			}
-			for _, id := range unknown {
-				unwanted = append(unwanted, id.String())
-			}
-			if len(unwanted) == 0 {
-				continue
-			}
-			if err := m.remove(ctx, key, unwanted); err != nil {
-				return removed, err
-			}
-			removed += len(unwanted)
-		}
-	}
-	return removed, nil
-}
-
-// scan reads a part of one of the collections.
-func (m *Mirror) scan(ctx context.Context, key string, cursor uint64) (members []string, next uint64, err error) {
-	err = m.call(ctx, "scan", func(ctx context.Context, conn driver.Client) error {
-		command, step := conn.B().Sscan().Key(key).Cursor(cursor).Count(scanCount).Build(), 1
-		switch key {
-		case m.keys.available, m.keys.waiting:
-			command, step = conn.B().Zscan().Key(key).Cursor(cursor).Count(scanCount).Build(), 2
-		case m.keys.sockets, m.keys.version:
-			command, step = conn.B().Hscan().Key(key).Cursor(cursor).Count(scanCount).Build(), 2
-		}
-		page, err := conn.Do(ctx, command).AsScanEntry()
-		if err != nil {
-			return err
-		}
-		next = page.Cursor
-		for i := 0; i < len(page.Elements); i += step {
-			members = append(members, page.Elements[i])
-		}
-		return nil
-	})
-	return members, next, err
-}
-
-func (m *Mirror) remove(ctx context.Context, key string, members []string) error {
-	return m.call(ctx, "remove strangers", func(ctx context.Context, conn driver.Client) error {
-		switch key {
-		case m.keys.available, m.keys.waiting:
-			return conn.Do(ctx, conn.B().Zrem().Key(key).Member(members...).Build()).Error()
-		case m.keys.sockets, m.keys.version:
-			return conn.Do(ctx, conn.B().Hdel().Key(key).Field(members...).Build()).Error()
-		default:
-			return conn.Do(ctx, conn.B().Srem().Key(key).Member(members...).Build()).Error()
-		}
-	})
 }

@@ -3,6 +3,7 @@ package valkey_test
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/halobestie/bestie-gateway/core"
 	"github.com/halobestie/bestie-gateway/core/presence"
 	"github.com/halobestie/bestie-gateway/store/valkey"
+	"github.com/halobestie/bestie-gateway/store/valkey/link"
 	"github.com/halobestie/bestie-gateway/store/valkey/valkeytest"
 )
 
@@ -111,17 +113,16 @@ func TestStrangers(t *testing.T) {
 		r.write(m)
 	}
 	r.do("SADD", "mitras:deactivated", "not an id", "*")
-	removed, err := r.mirror.Strangers(t.Context(), func(_ context.Context, ids []core.MitraID) ([]core.MitraID, error) {
-		var out []core.MitraID
-		for _, id := range ids {
-			if id != known.ID {
-				out = append(out, id)
-			}
+	removed, err := r.mirror.Strangers(t.Context(), func(_ context.Context, ids []core.MitraID) (there []core.MitraID, err error) {
+		if slices.Contains(ids, known.ID) {
+			there = append(there, known.ID)
 		}
-		return out, nil
+		return there, nil
 	})
 	require.NoError(t, err)
-	require.Equal(t, 7, removed, "unknown in five collections, and two texts")
+	require.Equal(t, 9, removed.Count, "unknown in five collections, its two keys, and two texts")
+	require.Len(t, removed.Which, 9)
+	require.Contains(t, removed.Which, "mitras:deactivated \"not an id\"")
 	r.seed()
 	require.Equal(t, 1, r.count())
 	require.EqualValues(t, 0, r.do("SCARD", "mitras:deactivated"))
@@ -142,7 +143,7 @@ func TestBreaker(t *testing.T) {
 			began := time.Now()
 			_, err := client.Lease(t.Context(), "x", time.Second)
 			require.ErrorIs(t, err, context.DeadlineExceeded)
-			require.Less(t, time.Since(began), valkey.CallTimeout+200*time.Millisecond)
+			require.Less(t, time.Since(began), link.CallTimeout+200*time.Millisecond)
 		}
 		require.False(t, client.Up())
 		_, err = client.Lease(t.Context(), "x", time.Second)

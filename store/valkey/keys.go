@@ -1,28 +1,23 @@
 package valkey
 
 import (
-	"errors"
-	"fmt"
-	"strings"
+	_ "embed" // the scripts
 
-	"github.com/halobestie/bestie-gateway/core"
+	"github.com/halobestie/bestie-gateway/store/valkey/link"
 )
 
-// keys are the names of everything in Valkey, under one prefix. Ids get into a name only as core's types, so no text from
-// outside ever does.
+// keys are the names of everything in Valkey but the bus's channels, under one prefix. Ids get into a name only as core's types, so
+// no text from outside ever does.
 type keys struct {
 	prefix string
 
 	online, deactivated, available, waiting, sockets, version string
-	snapshot, epoch                                           string
+	snapshot, epoch, probe                                    string
 	instances                                                 string
-
-	channels     []string // by core.Channel
-	availability string   // the channel
 }
 
 func newKeys(prefix string) keys {
-	k := keys{
+	return keys{
 		prefix:      prefix,
 		online:      prefix + "mitras:online",
 		deactivated: prefix + "mitras:deactivated",
@@ -32,15 +27,9 @@ func newKeys(prefix string) keys {
 		version:     prefix + "mitras:version",
 		snapshot:    prefix + "availability:snapshot",
 		epoch:       prefix + "mirror:epoch",
+		probe:       prefix + "mirror:probe",
 		instances:   prefix + "instances",
 	}
-	// Without its braces the prefix is no hash tag, so that a cluster spreads the channels over its shards.
-	bare := strings.NewReplacer("{", "", "}", "").Replace(prefix)
-	for n := range core.EventChannels {
-		k.channels = append(k.channels, fmt.Sprintf("%sevents:%d", bare, n))
-	}
-	k.availability = bare + "availability"
-	return k
 }
 
 func (k *keys) capacity(id string) string  { return k.prefix + "mitra:capacity:" + id }
@@ -53,12 +42,43 @@ func (k *keys) collections() []string {
 	return []string{k.online, k.deactivated, k.available, k.waiting, k.sockets, k.version}
 }
 
-// checkClusterPrefix refuses a prefix that would spread the mirror over the slots of a cluster, where its scripts are
-// not legal.
-func checkClusterPrefix(prefix string) error {
-	open := strings.IndexByte(prefix, '{')
-	if open < 0 || strings.IndexByte(prefix[open:], '}') < 2 {
-		return errors.New("valkey: on a cluster VALKEY_KEY_PREFIX needs a hash tag, such as {halo}: with its braces")
-	}
-	return nil
-}
+// Each script's file says what its KEYS and ARGV are and what it gives.
+var (
+	//go:embed lua/mirror.lua
+	mirrorSource string
+	//go:embed lua/sockets_up.lua
+	socketsUpSource string
+	//go:embed lua/sockets_down.lua
+	socketsDownSource string
+	//go:embed lua/sockets_lost.lua
+	socketsLostSource string
+	//go:embed lua/beat_late.lua
+	beatLateSource string
+	//go:embed lua/recount.lua
+	recountSource string
+	//go:embed lua/candidates.lua
+	candidatesSource string
+	//go:embed lua/lease.lua
+	leaseSource string
+	//go:embed lua/finish_seed.lua
+	finishSeedSource string
+	//go:embed lua/sound.lua
+	soundSource string
+	//go:embed lua/scan.lua
+	scanSource string
+)
+
+// Parsed once; they never change.
+var (
+	mirrorScript      = link.NewScript(mirrorSource)
+	socketsUpScript   = link.NewScript(socketsUpSource)
+	socketsDownScript = link.NewScript(socketsDownSource)
+	socketsLostScript = link.NewScript(socketsLostSource)
+	beatLateScript    = link.NewScript(beatLateSource)
+	recountScript     = link.NewScript(recountSource)
+	candidatesScript  = link.NewScript(candidatesSource)
+	leaseScript       = link.NewScript(leaseSource)
+	finishSeedScript  = link.NewScript(finishSeedSource)
+	soundScript       = link.NewScript(soundSource)
+	scanScript        = link.NewScript(scanSource)
+)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -89,6 +90,13 @@ func (r *mirrorRig) score(key string, id core.MitraID) any {
 	}
 }
 
+// epoch is that of a mitra's socket.
+func (r *mirrorRig) epoch(id core.MitraID) string {
+	r.t.Helper()
+	epoch, _, _ := strings.Cut(r.do("HGET", "mitras:sockets", id.String()).(string), " ")
+	return epoch
+}
+
 // seed opens the mirror to readers.
 func (r *mirrorRig) seed() {
 	r.t.Helper()
@@ -127,7 +135,8 @@ func (r *mirrorRig) beat(id core.MitraID, at time.Time) {
 
 func (r *mirrorRig) up(id core.MitraID, epoch int64) {
 	r.t.Helper()
-	require.NoError(r.t, r.mirror.SocketsUp(r.t.Context(), []presence.Socket{{MitraID: id, Epoch: epoch}}))
+	_, err := r.mirror.SocketsUp(r.t.Context(), []presence.Socket{{MitraID: id, Epoch: epoch}})
+	require.NoError(r.t, err)
 }
 
 func (r *mirrorRig) down(id core.MitraID, epoch int64, how presence.Drop, at time.Time) {

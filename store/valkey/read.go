@@ -12,10 +12,14 @@ import (
 
 	"github.com/halobestie/bestie-gateway/core"
 	"github.com/halobestie/bestie-gateway/core/presence"
+	"github.com/halobestie/bestie-gateway/store/valkey/link"
 )
 
 // snapshotTTL is how long availability:snapshot is believed without being counted anew.
 const snapshotTTL = 10 * time.Second
+
+// apart is how far clocks of ours may be apart; a heartbeat further in the future is none. The scripts have it too.
+const apart = 5 * time.Second
 
 // maxPage bounds a page of candidates, and with it how long the script holds the server.
 const maxPage = 1000
@@ -33,7 +37,7 @@ func (s snapshot) availability() presence.Availability {
 // Available implements presence.MirrorReader.
 func (m *Mirror) Available(ctx context.Context) (presence.Availability, error) {
 	var found *snapshot
-	err := m.call(ctx, "snapshot", func(ctx context.Context, conn driver.Client) error {
+	err := m.link.Call(ctx, "snapshot", func(ctx context.Context, conn driver.Client) error {
 		results := conn.DoMulti(ctx,
 			conn.B().Exists().Key(m.keys.epoch).Build(),
 			conn.B().Get().Key(m.keys.snapshot).Build())
@@ -41,8 +45,8 @@ func (m *Mirror) Available(ctx context.Context) (presence.Availability, error) {
 			return err
 		}
 		text, err := results[1].AsBytes()
-		if errors.Is(err, driver.Nil) {
-			return nil
+		if errors.Is(err, driver.Nil) || link.IsWrongType(err) {
+			return nil // the count that follows makes one
 		}
 		if err != nil {
 			return err
@@ -98,18 +102,18 @@ func (m *Mirror) FindAvailable(ctx context.Context, k int, exclude []core.MitraI
 
 // candidates reads one page of mitras:waiting: the fresh ones of it, and how many it looked at.
 func (m *Mirror) candidates(ctx context.Context, first, page int) (ids []core.MitraID, looked int, err error) {
-	call := scriptCall{
-		keys: []string{m.keys.waiting, m.keys.available, m.keys.epoch},
-		args: []string{strconv.Itoa(first), strconv.Itoa(first + page - 1), millis(m.stale)},
+	call := link.ScriptCall{
+		Keys: []string{m.keys.waiting, m.keys.available, m.keys.epoch},
+		Args: []string{strconv.Itoa(first), strconv.Itoa(first + page - 1), millis(m.stale)},
 	}
 	var list []string
-	err = m.call(ctx, "candidates", func(ctx context.Context, conn driver.Client) (err error) {
-		list, err = candidatesScript.run(ctx, conn, call)[0].AsStrSlice()
+	err = m.link.Call(ctx, "candidates", func(ctx context.Context, conn driver.Client) (err error) {
+		list, err = candidatesScript.Run(ctx, conn, call)[0].AsStrSlice()
 		if errors.Is(err, driver.Nil) {
 			return presence.ErrUnseeded
 		}
 		if err == nil && len(list) == 0 {
-			return errShape
+			return link.ErrShape
 		}
 		return err
 	})
@@ -135,7 +139,7 @@ func mitras(texts []string) []core.MitraID {
 func (m *Mirror) IsReachable(ctx context.Context, mitra core.MitraID) (bool, error) {
 	id := mitra.String()
 	var reachable bool
-	err := m.call(ctx, "reachable", func(ctx context.Context, conn driver.Client) error {
+	err := m.link.Call(ctx, "reachable", func(ctx context.Context, conn driver.Client) error {
 		results := conn.DoMulti(ctx,
 			conn.B().Exists().Key(m.keys.epoch).Build(),
 			conn.B().Sismember().Key(m.keys.online).Member(id).Build(),
@@ -157,7 +161,8 @@ func (m *Mirror) IsReachable(ctx context.Context, mitra core.MitraID) (bool, err
 			return err
 		}
 		beat := parseBeat(text)
-		reachable = online && !deactivated && !beat.IsZero() && m.Now().Sub(beat) < m.stale
+		age := m.Now().Sub(beat)
+		reachable = online && !deactivated && age < m.stale && age >= -apart
 		return nil
 	})
 	return reachable, err
@@ -174,14 +179,15 @@ func parseBeat(text string) time.Time {
 
 // Counts implements presence.MirrorReader.
 func (m *Mirror) Counts(ctx context.Context) (presence.Counts, error) {
-	var counts presence.Counts
-	err := m.call(ctx, "counts", func(ctx context.Context, conn driver.Client) error {
+	counts := presence.Counts{Whole: true}
+	err := m.link.Call(ctx, "counts", func(ctx context.Context, conn driver.Client) error {
 		fresh := "(" + strconv.FormatInt(m.Now().Add(-m.stale).UnixMilli(), 10)
+		soonest := strconv.FormatInt(m.Now().Add(apart).UnixMilli(), 10)
 		results := conn.DoMulti(ctx,
 			conn.B().Exists().Key(m.keys.epoch).Build(),
 			conn.B().Scard().Key(m.keys.online).Build(),
 			conn.B().Scard().Key(m.keys.deactivated).Build(),
-			conn.B().Zcount().Key(m.keys.available).Min(fresh).Max("+inf").Build(),
+			conn.B().Zcount().Key(m.keys.available).Min(fresh).Max(soonest).Build(),
 			conn.B().Zcard().Key(m.keys.waiting).Build(),
 			conn.B().Hlen().Key(m.keys.sockets).Build())
 		if err := seeded(results[0]); err != nil {
@@ -198,3 +204,33 @@ func (m *Mirror) Counts(ctx context.Context) (presence.Counts, error) {
 	})
 	return counts, err
 }
+
+// Recount implements presence.Beacon.
+func (m *Mirror) Recount(ctx context.Context) (now presence.Availability, changed bool, err error) {
+	err = m.link.Call(ctx, "recount", func(ctx context.Context, conn driver.Client) error {
+		list, err := recountScript.Run(ctx, conn, link.ScriptCall{
+			Keys: []string{m.keys.available, m.keys.snapshot, m.keys.epoch},
+			Args: []string{millis(m.stale), millis(snapshotTTL)},
+		})[0].AsIntSlice()
+		if errors.Is(err, driver.Nil) {
+			return presence.ErrUnseeded
+		}
+		if err != nil {
+			return err
+		}
+		if len(list) != 3 {
+			return link.ErrShape
+		}
+		now, changed = snapshot{Available: int(list[0]), At: list[1]}.availability(), list[2] == 1
+		return nil
+	})
+	return now, changed, err
+}
+
+// Announce implements presence.Beacon.
+func (m *Mirror) Announce(ctx context.Context, a presence.Availability) error {
+	return m.bus.PublishAvailability(ctx, a)
+}
+
+// Listening implements presence.Beacon.
+func (m *Mirror) Listening() bool { return m.bus.Live() }

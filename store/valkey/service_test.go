@@ -75,6 +75,21 @@ func (l *ledger) Page(_ context.Context, after core.MitraID, limit int) (mitras 
 	return mitras[:min(limit, len(mitras))], nil
 }
 
+func (l *ledger) Known(_ context.Context, ids []core.MitraID) (known []core.MitraID, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, id := range ids {
+		if _, ok := l.mitras[id]; ok {
+			known = append(known, id)
+		}
+	}
+	return known, nil
+}
+
+func (l *ledger) Counts(context.Context, time.Duration) (presence.Counts, error) {
+	return presence.Counts{}, nil
+}
+
 func (l *ledger) CountAvailable(context.Context, time.Duration) (int, error) { return 77, nil }
 
 func (l *ledger) FindAvailable(context.Context, int, []core.MitraID, time.Duration) ([]core.MitraID, error) {
@@ -171,10 +186,10 @@ func eventually(t *testing.T, holds func() bool) {
 // sees tells whether an instance counts that many from the mirror.
 func sees(t *testing.T, i *instance, n int) bool {
 	t.Helper()
-	before := i.Stats().ReadsFallback
+	before := i.Stats().Reads.Available.Postgres
 	now, err := i.Available(t.Context())
 	require.NoError(t, err)
-	return now.Count == n && i.Stats().ReadsFallback == before
+	return now.Count == n && i.Stats().Reads.Available.Postgres == before
 }
 
 func finds(t *testing.T, i *instance, ids ...core.MitraID) bool {
@@ -295,13 +310,13 @@ func TestSweepsOnValkey(t *testing.T) {
 
 	// What somebody spoils by hand, the reseed mends.
 	raw := valkeytest.Dial(t, url)
-	drifted := a.Stats().Drifted
+	drifted := a.Stats().Mended
 	require.NoError(t, raw.Do(t.Context(), raw.B().Sadd().Key(prefix+"mitras:online").Member(silent.String(), "nonsense").Build()).Error())
 	eventually(t, func() bool {
 		a.Alive(lively)
 		n, err := raw.Do(t.Context(), raw.B().Scard().Key(prefix+"mitras:online").Build()).AsInt64()
 		require.NoError(t, err)
-		return n == 1 && a.Stats().Drifted > drifted
+		return n == 1 && a.Stats().Mended > drifted
 	})
 }
 

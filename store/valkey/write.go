@@ -10,15 +10,16 @@ import (
 
 	"github.com/halobestie/bestie-gateway/core"
 	"github.com/halobestie/bestie-gateway/core/presence"
+	"github.com/halobestie/bestie-gateway/store/valkey/link"
 )
 
 // How much goes into one command and one round trip: larger commands block the server longer and gain little.
 const (
 	beatsPerCommand  = 1000
 	beatsPerTrip     = 10 * beatsPerCommand
-	mitrasPerScript  = 50
+	mitrasPerScript  = 125 // about a millisecond of the server's time
 	socketsPerScript = 250
-	callsPerTrip     = 16
+	callsPerTrip     = 8
 )
 
 // isoMillis is the format of mitra:heartbeat:<id>, in UTC.
@@ -46,7 +47,7 @@ func (m *Mirror) Beat(ctx context.Context, beats []presence.Heartbeat) (deactiva
 
 func (m *Mirror) beatTrip(ctx context.Context, beats []presence.Heartbeat) (deactivated []core.MitraID, err error) {
 	chunks := slices.Collect(slices.Chunk(beats, beatsPerCommand))
-	err = m.call(ctx, "heartbeats", func(ctx context.Context, conn driver.Client) error {
+	err = m.link.Call(ctx, "heartbeats", func(ctx context.Context, conn driver.Client) error {
 		commands := make(driver.Commands, 0, 3*len(chunks))
 		for _, chunk := range chunks {
 			commands = m.appendBeats(commands, conn, chunk)
@@ -63,7 +64,7 @@ func (m *Mirror) beatTrip(ctx context.Context, beats []presence.Heartbeat) (deac
 				return err
 			}
 			if len(flags) != len(chunk) {
-				return errShape
+				return link.ErrShape
 			}
 			for i, flag := range flags {
 				if flag == 1 {
@@ -94,26 +95,54 @@ func (m *Mirror) appendBeats(commands driver.Commands, conn driver.Client, chunk
 	return append(commands, times.Build(), scores.Build(), conn.B().Smismember().Key(m.keys.deactivated).Member(ids...).Build())
 }
 
-// SocketsUp implements presence.MirrorWriter.
-func (m *Mirror) SocketsUp(ctx context.Context, up []presence.Socket) error {
-	build := func(chunk []presence.Socket) scriptCall {
-		call := scriptCall{keys: []string{m.keys.sockets}}
-		for _, socket := range chunk {
-			call.args = append(call.args, socket.MitraID.String(), strconv.FormatInt(socket.Epoch, 10))
+// BeatLate implements presence.MirrorWriter.
+func (m *Mirror) BeatLate(ctx context.Context, beats []presence.Heartbeat) error {
+	build := func(chunk []presence.Heartbeat) link.ScriptCall {
+		call := link.ScriptCall{Keys: []string{m.keys.available}}
+		for _, beat := range chunk {
+			id := beat.MitraID.String()
+			call.Keys = append(call.Keys, m.keys.heartbeat(id))
+			call.Args = append(call.Args, id, beat.At.UTC().Format(isoMillis), strconv.FormatInt(beat.At.UnixMilli(), 10))
 		}
 		return call
 	}
-	return inTrips(ctx, m.Client, "sockets up", socketsUpScript, up, socketsPerScript, build, nil)
+	return inTrips(ctx, m.Client, "late heartbeats", beatLateScript, beats, socketsPerScript, build, nil)
+}
+
+// SocketsUp implements presence.MirrorWriter.
+func (m *Mirror) SocketsUp(ctx context.Context, up []presence.Socket) (entered []core.MitraID, err error) {
+	build := func(chunk []presence.Socket) link.ScriptCall {
+		call := link.ScriptCall{Keys: []string{m.keys.sockets}, Args: []string{m.owner}}
+		for _, socket := range chunk {
+			call.Args = append(call.Args, socket.MitraID.String(), strconv.FormatInt(socket.Epoch, 10))
+		}
+		return call
+	}
+	read := func(chunk []presence.Socket, result driver.ValkeyResult) error {
+		which, err := result.AsIntSlice()
+		if err != nil {
+			return err
+		}
+		for _, n := range which {
+			if n < 1 || int(n) > len(chunk) {
+				return link.ErrShape
+			}
+			entered = append(entered, chunk[n-1].MitraID)
+		}
+		return nil
+	}
+	err = inTrips(ctx, m.Client, "sockets up", socketsUpScript, up, socketsPerScript, build, read)
+	return entered, err
 }
 
 // SocketsDown implements presence.MirrorWriter.
 func (m *Mirror) SocketsDown(ctx context.Context, down []presence.Dropped) error {
-	build := func(chunk []presence.Dropped) scriptCall {
-		call := scriptCall{keys: []string{m.keys.sockets, m.keys.waiting, m.keys.available}}
+	build := func(chunk []presence.Dropped) link.ScriptCall {
+		call := link.ScriptCall{Keys: []string{m.keys.sockets, m.keys.waiting, m.keys.available}}
 		for _, socket := range chunk {
 			id := socket.MitraID.String()
-			call.keys = append(call.keys, m.keys.heartbeat(id))
-			call.args = append(call.args, id, strconv.FormatInt(socket.Epoch, 10), m.scoreAfter(socket))
+			call.Keys = append(call.Keys, m.keys.heartbeat(id))
+			call.Args = append(call.Args, id, strconv.FormatInt(socket.Epoch, 10), m.scoreAfter(socket))
 		}
 		return call
 	}
@@ -137,10 +166,10 @@ func (m *Mirror) scoreAfter(socket presence.Dropped) string {
 func (m *Mirror) Write(ctx context.Context, mitras []presence.Mitra, how presence.Write, held []int64) ([]presence.Outcome, error) {
 	outcomes := make([]presence.Outcome, 0, len(mitras))
 	next := 0 // the mitra that the next script call begins with
-	build := func(chunk []presence.Mitra) scriptCall {
-		call := scriptCall{
-			keys: m.keys.collections(),
-			args: []string{millis(m.stale), millis(m.grace), flag(how == presence.Mend)},
+	build := func(chunk []presence.Mitra) link.ScriptCall {
+		call := link.ScriptCall{
+			Keys: m.keys.collections(),
+			Args: []string{millis(m.stale), millis(m.grace), flag(how == presence.Mend)},
 		}
 		for i, mitra := range chunk {
 			id := mitra.ID.String()
@@ -148,8 +177,8 @@ func (m *Mirror) Write(ctx context.Context, mitras []presence.Mitra, how presenc
 			if held != nil {
 				over = held[next+i]
 			}
-			call.keys = append(call.keys, m.keys.capacity(id), m.keys.heartbeat(id))
-			call.args = append(call.args, id, strconv.FormatInt(mitra.Version, 10), strconv.FormatInt(over, 10),
+			call.Keys = append(call.Keys, m.keys.capacity(id), m.keys.heartbeat(id))
+			call.Args = append(call.Args, id, strconv.FormatInt(mitra.Version, 10), strconv.FormatInt(over, 10),
 				flag(mitra.IsOnline()), flag(mitra.Active), flag(mitra.Takes()),
 				strconv.Itoa(mitra.Capacity), strconv.FormatInt(mitra.AvailableSince.UnixMilli(), 10))
 		}
@@ -162,7 +191,7 @@ func (m *Mirror) Write(ctx context.Context, mitras []presence.Mitra, how presenc
 			return err
 		}
 		if len(fields) != 4*len(chunk) {
-			return errShape
+			return link.ErrShape
 		}
 		for f := range slices.Chunk(fields, 4) {
 			outcomes = append(outcomes, presence.Outcome{Held: f[0], Changed: int(f[1]), Socket: f[2] == 1, Unheard: f[3] == 1})
@@ -175,17 +204,17 @@ func (m *Mirror) Write(ctx context.Context, mitras []presence.Mitra, how presenc
 
 // inTrips runs a script over items, per of them a call and callsPerTrip calls a round trip. read, unless nil, gets every
 // result in order. The first error ends it.
-func inTrips[T any](ctx context.Context, c *Client, what string, s script, items []T, per int,
-	build func([]T) scriptCall, read func([]T, driver.ValkeyResult) error,
+func inTrips[T any](ctx context.Context, c *Client, what string, s link.Script, items []T, per int,
+	build func([]T) link.ScriptCall, read func([]T, driver.ValkeyResult) error,
 ) error {
 	for trip := range slices.Chunk(items, per*callsPerTrip) {
 		chunks := slices.Collect(slices.Chunk(trip, per))
-		calls := make([]scriptCall, len(chunks))
+		calls := make([]link.ScriptCall, len(chunks))
 		for i, chunk := range chunks {
 			calls[i] = build(chunk)
 		}
-		err := c.call(ctx, what, func(ctx context.Context, conn driver.Client) error {
-			for i, result := range s.run(ctx, conn, calls...) {
+		err := c.link.Call(ctx, what, func(ctx context.Context, conn driver.Client) error {
+			for i, result := range s.Run(ctx, conn, calls...) {
 				if err := result.Error(); err != nil {
 					return err
 				}

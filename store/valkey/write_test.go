@@ -33,7 +33,7 @@ func TestWriteThrough(t *testing.T) {
 		require.Equal(t, at.UTC().Format("2006-01-02T15:04:05.000Z"), r.do("GET", "mitra:heartbeat:"+id))
 		require.Equal(t, at.UnixMilli(), r.score("mitras:available", m.ID), "the heartbeat")
 		require.Equal(t, m.AvailableSince.UnixMilli(), r.score("mitras:waiting", m.ID))
-		require.Equal(t, "3", r.do("HGET", "mitras:sockets", id))
+		require.Equal(t, "3", r.epoch(m.ID))
 		require.Equal(t, "1", r.do("HGET", "mitras:version", id))
 	})
 
@@ -131,7 +131,8 @@ func TestWritersInAnyOrder(t *testing.T) {
 		id := core.NewID[core.MitraID]()
 		_, err := r.mirror.Beat(ctx, []presence.Heartbeat{{MitraID: id, At: r.client.Now()}})
 		require.NoError(t, err)
-		require.NoError(t, r.mirror.SocketsUp(ctx, []presence.Socket{{MitraID: id, Epoch: 1}}))
+		_, err = r.mirror.SocketsUp(ctx, []presence.Socket{{MitraID: id, Epoch: 1}})
+		require.NoError(t, err)
 		states := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) presence.Mitra {
 			return presence.Mitra{
 				ID:             id,
@@ -179,7 +180,8 @@ func TestWriteMany(t *testing.T) {
 	}
 	_, err := r.mirror.Beat(t.Context(), beats)
 	require.NoError(t, err)
-	require.NoError(t, r.mirror.SocketsUp(t.Context(), sockets))
+	_, err = r.mirror.SocketsUp(t.Context(), sockets)
+	require.NoError(t, err)
 	var writers sync.WaitGroup
 	for range 2 {
 		writers.Go(func() {
@@ -192,7 +194,7 @@ func TestWriteMany(t *testing.T) {
 	require.Equal(t, len(mitras), r.count())
 	counts, err := r.mirror.Counts(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, presence.Counts{Online: 1234, Available: 1234, Waiting: 1234, Sockets: 1234}, counts)
+	require.Equal(t, presence.Counts{Online: 1234, Available: 1234, Waiting: 1234, Sockets: 1234, Whole: true}, counts)
 }
 
 func TestMend(t *testing.T) {
@@ -260,10 +262,14 @@ func TestMend(t *testing.T) {
 		r.do("LPUSH", "mitra:capacity:"+id, "x")
 		r.do("LPUSH", "mitra:heartbeat:"+id, "x")
 
+		spoiled, err := r.mirror.Sound(t.Context())
+		require.NoError(t, err)
+		require.Len(t, spoiled, 6)
 		r.mend(m, 0)
 
 		require.EqualValues(t, 1, r.do("SISMEMBER", "mitras:online", id))
 		require.Equal(t, "0", r.do("GET", "mitra:capacity:"+id))
+		require.Nil(t, r.do("GET", "mitra:heartbeat:"+id))
 		require.Equal(t, int64(0), r.score("mitras:available", m.ID))
 	})
 }
@@ -310,7 +316,7 @@ func TestSockets(t *testing.T) {
 		t.Parallel()
 		r, m := waiting(t, 5)
 		r.up(m.ID, 4)
-		require.Equal(t, "5", r.do("HGET", "mitras:sockets", m.ID.String()))
+		require.Equal(t, "5", r.epoch(m.ID))
 		r.down(m.ID, 4, presence.Clean, r.client.Now())
 		require.Len(t, r.candidates(1), 1, "the late close of the old socket changes nothing")
 	})

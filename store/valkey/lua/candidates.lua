@@ -11,6 +11,7 @@ local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local scores = redis.call('ZMSCORE', KEYS[2], unpack(ids))
 for i, id in ipairs(ids) do
-  if scores[i] and now - tonumber(scores[i]) < tonumber(ARGV[3]) then out[#out + 1] = id end
+  local age = scores[i] and now - tonumber(scores[i])
+  if age and age < tonumber(ARGV[3]) and age >= -5000 then out[#out + 1] = id end -- nobody beat later than now
 end
 return out

@@ -3,7 +3,7 @@
 -- KEYS  1 lease:seed   2 mirror:epoch
 -- ARGV  1 the seed's token   2 the new epoch
 -- Gives 1 when the mirror is open now, else 0.
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if redis.pcall('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[2], ARGV[2])
 redis.call('DEL', KEYS[1])
 return 1

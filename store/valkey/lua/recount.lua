@@ -6,7 +6,8 @@
 if redis.call('EXISTS', KEYS[3]) == 0 then return false end
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local count = redis.call('ZCOUNT', KEYS[1], '(' .. string.format('%.0f', now - ARGV[1]), '+inf')
+-- Nobody beat later than now, give or take what clocks are apart.
+local count = redis.call('ZCOUNT', KEYS[1], '(' .. string.format('%.0f', now - ARGV[1]), string.format('%.0f', now + 5000))
 local before = redis.pcall('GET', KEYS[2])
 if type(before) ~= 'string' then before = '' end
 local was = tonumber(string.match(before, '"available":%s*(%d+)') or '-1')

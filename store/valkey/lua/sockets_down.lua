@@ -10,7 +10,8 @@ local taken = 0
 for n = 1, #KEYS - 3 do
   local a = (n - 1) * 3
   local id, epoch, score = ARGV[a + 1], tonumber(ARGV[a + 2]), ARGV[a + 3]
-  local there = tonumber(redis.call('HGET', sockets, id) or '0') or 0
+  local digits = string.match(redis.call('HGET', sockets, id) or '', '^(%d+) ')
+  local there = digits and #digits <= 15 and tonumber(digits) or 0
   if there <= epoch then
     redis.call('HDEL', sockets, id)
     redis.call('ZREM', waiting, id)

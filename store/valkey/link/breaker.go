@@ -1,4 +1,4 @@
-package valkey
+package link
 
 import "sync/atomic"
 
