@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"strings"
 	"testing"
@@ -60,8 +61,8 @@ func TestCommandLine_Misuse(t *testing.T) {
 		"token --user-type operator": "--user-type must be customer or mitra",
 		"token --count 0":            "--count must be at least 1",
 		"version now":                `version takes no argument "now"; it has no flags`,
-		"spec":                       "There is: bestie spec asyncapi",
-		"spec openapi":               "There is: bestie spec asyncapi",
+		"spec":                       "There are: bestie spec asyncapi, bestie spec openapi",
+		"spec json":                  "There are: bestie spec asyncapi, bestie spec openapi",
 	} {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()
@@ -78,6 +79,17 @@ func TestSpec(t *testing.T) {
 	code, out, _ := execute(t, nil, "spec", "asyncapi")
 	require.Equal(t, exitDone, code)
 	require.Equal(t, string(protocol.AsyncAPI()), out)
+
+	code, out, _ = execute(t, nil, "spec", "openapi")
+	require.Equal(t, exitDone, code)
+	var described struct {
+		OpenAPI string
+		Paths   map[string]any
+	}
+	require.NoError(t, json.Unmarshal([]byte(out), &described))
+	require.Equal(t, "3.1.0", described.OpenAPI)
+	require.Contains(t, described.Paths, "/internal/mitras/{id}/status")
+	require.Contains(t, described.Paths, "/api/client/packages")
 }
 
 func TestVersion(t *testing.T) {

@@ -12,18 +12,28 @@ import (
 func specCommand() *command {
 	return &command{
 		name:    "spec",
-		args:    "asyncapi",
-		summary: "print the description of the socket protocol",
+		args:    "asyncapi|openapi",
+		summary: "print the description of the socket protocol, or of the REST routes",
 		about: `
-Prints the AsyncAPI 3.0 description of every message on the socket, generated from the same tables as the code. It is what
-protocol/asyncapi.yaml holds, for the version of this binary.`,
-		example: "bestie spec asyncapi > asyncapi.yaml",
+Prints the AsyncAPI 3.0 description of every message on the socket (what protocol/asyncapi.yaml holds), or the OpenAPI 3.1
+description of every REST route (what /internal/openapi.json serves), for the version of this binary. Both are generated from
+the same tables as the code.`,
+		example: "bestie spec asyncapi > asyncapi.yaml\nbestie spec openapi > openapi.json",
 		flags:   newFlags("spec"),
 		run: func(_ context.Context, sh *shell, args []string) error {
-			if len(args) != 1 || args[0] != "asyncapi" {
-				return usagef("spec of what? There is: bestie spec asyncapi")
+			var text []byte
+			var err error
+			switch {
+			case len(args) == 1 && args[0] == "asyncapi":
+				text = protocol.AsyncAPI()
+			case len(args) == 1 && args[0] == "openapi":
+				text, err = description().Text()
+			default:
+				return usagef("spec of what? There are: bestie spec asyncapi, bestie spec openapi")
 			}
-			_, err := sh.out.Write(protocol.AsyncAPI())
+			if err == nil {
+				_, err = sh.out.Write(text)
+			}
 			return err
 		},
 	}

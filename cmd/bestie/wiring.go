@@ -16,6 +16,7 @@ import (
 	"github.com/halobestie/bestie-gateway/core/push"
 	"github.com/halobestie/bestie-gateway/gateway"
 	"github.com/halobestie/bestie-gateway/gateway/rest"
+	"github.com/halobestie/bestie-gateway/gateway/rest/console"
 	"github.com/halobestie/bestie-gateway/gateway/socket"
 	"github.com/halobestie/bestie-gateway/store/postgres"
 	"github.com/halobestie/bestie-gateway/store/valkey"
@@ -54,7 +55,10 @@ func newProgram(ctx context.Context, cfg config.Serve, clock core.Clock, log *sl
 	p.db.OnCommit(func(_ []core.Event, mitras []core.MitraID) { p.presence.Touch(mitras) })
 
 	// What faces the world.
-	p.buildHTTP(clock)
+	if err := p.buildHTTP(clock); err != nil {
+		p.close()
+		return nil, err
+	}
 	return p, nil
 }
 
@@ -128,7 +132,11 @@ func (p promptPairing) Decline(ctx context.Context, id core.OfferID, mitra core.
 }
 
 // buildHTTP makes the two routers. They share no route: what is internal is 404 on the public port.
-func (p *program) buildHTTP(clock core.Clock) {
+func (p *program) buildHTTP(clock core.Clock) error {
+	described, err := description().Text()
+	if err != nil {
+		return err
+	}
 	cfg := rest.Config{
 		PerIPPerMinute: p.cfg.RESTPerIPMinute,
 		TestRoutes:     p.cfg.TestRoutes,
@@ -141,9 +149,12 @@ func (p *program) buildHTTP(clock core.Clock) {
 			"auth": p.auth.Stats, "chat": p.chat.Stats, "pairing": p.pairing.Stats, "presence": p.presence.Stats,
 			"gateway": p.gateway.Stats, "postgres": p.db.Stats, "valkey": p.valkey.Stats,
 		}),
+		Description: described,
 	}
+	operators := newAdmin(p.db, p.auth, p.presence, p.valkey, clock)
 	p.public = rest.Public(cfg, deps, clock, p.log)
-	p.internal = rest.Internal(cfg, deps, clock, p.log)
+	p.internal = rest.Internal(cfg, deps, clock, p.log, console.Routes(operators)...)
+	return nil
 }
 
 // readiness judges whether the instance should get traffic. Stores that are out make it degraded and not unready: they

@@ -122,10 +122,11 @@ func (q *query) text(head string, span admin.Span) string {
 	return fmt.Sprintf("%s%s order by %s limit $%d", head, where, order, len(q.args))
 }
 
-// listed runs a list's statement.
+// listed runs a list's statement, planned for its parameters each time: how many names begin with a letter depends on the
+// letter.
 func listed[T any](ctx context.Context, db *DB, op string, q *query, sql string, scan pgx.RowToFunc[T]) (items []T, err error) {
 	err = db.within(ctx, op, func(ctx context.Context) error {
-		rows, err := db.pool.Query(ctx, sql, q.args...)
+		rows, err := db.pool.Query(ctx, sql, append([]any{pgx.QueryExecModeCacheDescribe}, q.args...)...)
 		if err != nil {
 			return err
 		}

@@ -100,7 +100,7 @@ func (a *Admin) AddMitra(ctx context.Context, by core.OperatorID, m admin.NewMit
 // A mitra who can take a session again by its new bound has become available now.
 const changeMitraSQL = `
 	update mitras m set display_name = $2, max_capacity = $3, version = m.version + 1, updated_at = now(),
-		available_since = case when m.mode = 'online' and m.is_active and $4 >= $5 and $4 < $6 then now() else m.available_since end
+		available_since = case when m.mode = 'online' and m.is_active and $4::int >= $5::int and $4::int < $6::int then now() else m.available_since end
 	where m.id = $1`
 
 // ChangeMitra implements admin.Mitras.

@@ -21,6 +21,9 @@ drop index concurrently if exists customers_created;
 create index concurrently customers_created on customers (created_at, id);
 drop index concurrently if exists customers_name;
 create index concurrently customers_name on customers ((lower(display_name) collate "C"), id) where display_name <> '';
+-- How names are spread is not learnt from an index of a part of the rows.
+drop statistics if exists customers_names;
+create statistics customers_names on (lower(display_name) collate "C") from customers;
 drop index concurrently if exists customers_phone_begins;
 create index concurrently customers_phone_begins on customers (phone collate "C") where phone is not null;
 
@@ -50,6 +53,7 @@ drop index concurrently if exists mitras_name;
 drop index concurrently if exists mitras_phone_begins;
 drop index concurrently if exists customers_created;
 drop index concurrently if exists customers_name;
+drop statistics if exists customers_names;
 drop index concurrently if exists customers_phone_begins;
 drop index concurrently if exists chat_sessions_created;
 drop index concurrently if exists chat_sessions_status;
