@@ -110,6 +110,9 @@ func TestServe_Refuses(t *testing.T) {
 	}{
 		"nothing set":          {nil, []string{"AUTH_JWT_SECRET is missing", "DATABASE_URL is missing", "VALKEY_URL is missing"}},
 		"the log provider":     {enough, []string{"OTP_PROVIDER log", "ALLOW_DEV_PROVIDERS=true"}},
+		"pushes to nobody":     {append(enough, "OTP_PROVIDER=log"), []string{"PUSH_PROVIDER log", "fcm"}},
+		"a bad push key":       {append(enough, "ALLOW_DEV_PROVIDERS=true", "PUSH_PROVIDER=fcm", `FCM_CREDENTIALS_JSON={"private_key": "hunter2"}`), []string{"FCM_CREDENTIALS_JSON is refused"}},
+		"no push key":          {append(enough, "ALLOW_DEV_PROVIDERS=true", "PUSH_PROVIDER=fcm", "FCM_CREDENTIALS_FILE=/nowhere/key.json"), []string{"FCM_CREDENTIALS_FILE cannot be read"}},
 		"public test routes":   {append(enough, "ALLOW_DEV_PROVIDERS=true", "ENABLE_TEST_ROUTES=true", "INTERNAL_ADDR=0.0.0.0:3001"), []string{"ENABLE_TEST_ROUTES", "loopback"}},
 		"both of them at once": {append(enough, "ENABLE_TEST_ROUTES=true", "INTERNAL_ADDR=:3001"), []string{"OTP_PROVIDER", "ENABLE_TEST_ROUTES"}},
 	} {
@@ -117,6 +120,7 @@ func TestServe_Refuses(t *testing.T) {
 			t.Parallel()
 			code, _, complaints := execute(t, c.environ, "serve")
 			require.Equal(t, exitMisuse, code)
+			require.NotContains(t, complaints, "hunter2")
 			for _, want := range c.want {
 				require.Contains(t, complaints, want)
 			}

@@ -42,6 +42,7 @@ type program struct {
 	chat     *chat.Service
 	pairing  *pairing.Service
 	push     *push.Service
+	hangUp   func() // lets go of the push provider; nil before it is there
 	gateway  *gateway.Server
 	public   http.Handler // REST of the apps
 	internal http.Handler // REST of the control center, metrics
@@ -124,6 +125,7 @@ func (p *program) start(ctx context.Context, running *parts) error {
 	running.start("bus", func(ctx context.Context) error { return bus.Run(ctx, p.gateway) })
 	running.start("outbox", func(ctx context.Context) error { return outbox.Run(ctx, bus) })
 	running.start("deadlines", p.chat.Run)
+	running.start("pushes", p.push.Run)
 
 	seeding, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -212,6 +214,9 @@ func (p *program) drain(running *parts, gone time.Time) {
 // close gives the stores back. Run does it by itself; it is for a program that never ran.
 func (p *program) close() {
 	p.closing.Do(func() {
+		if p.hangUp != nil {
+			p.hangUp()
+		}
 		p.valkey.Close()
 		p.db.Close()
 	})

@@ -46,6 +46,14 @@ func refusals(cfg config.Serve) (mistakes config.Mistakes) {
 	if cfg.OTPProvider == "log" && !cfg.AllowDevProviders {
 		mistakes = append(mistakes, "OTP_PROVIDER log writes phone codes to the log, for development only: set ALLOW_DEV_PROVIDERS=true to serve with it")
 	}
+	if cfg.PushProvider == "log" && !cfg.AllowDevProviders {
+		mistakes = append(mistakes, "PUSH_PROVIDER log reaches no phone, for development only: set it to fcm, or ALLOW_DEV_PROVIDERS=true to serve without pushes")
+	}
+	if _, done, err := newPushSender(cfg.Push, slog.New(slog.DiscardHandler)); err != nil {
+		mistakes = append(mistakes, err.Error())
+	} else {
+		done()
+	}
 	if cfg.TestRoutes && !isLoopback(cfg.InternalAddr) {
 		mistakes = append(mistakes, "ENABLE_TEST_ROUTES makes users for anybody who reaches INTERNAL_ADDR: that must then be a loopback address such as 127.0.0.1:3001")
 	}

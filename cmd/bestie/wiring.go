@@ -51,7 +51,13 @@ func newProgram(ctx context.Context, cfg config.Serve, clock core.Clock, log *sl
 	p.pairing = pairing.NewService(search, search, search, p.presence, p.gateway, p.db.Settings().Current, log)
 	talk := p.db.Chat()
 	p.chat = chat.NewService(talk, talk, p.pairing, log)
-	p.push = push.NewService(p.db.Devices())
+	sender, done, err := newPushSender(cfg.Push, log)
+	if err != nil {
+		p.close()
+		return nil, err
+	}
+	p.hangUp = done
+	p.push = push.NewService(p.db.Devices(), p.db.Pushes(), sender, log)
 	p.db.OnCommit(func(_ []core.Event, mitras []core.MitraID) { p.presence.Touch(mitras) })
 
 	// What faces the world.
@@ -146,7 +152,7 @@ func (p *program) buildHTTP(clock core.Clock) error {
 	deps := rest.Deps{
 		Tokens: p.auth, SignIn: p.auth, Operators: p.auth, TestAccounts: p.auth, Catalogue: p.chat,
 		Readiness: readiness{p}, Metrics: telemetry.Handler(map[string]any{
-			"auth": p.auth.Stats, "chat": p.chat.Stats, "pairing": p.pairing.Stats, "presence": p.presence.Stats,
+			"auth": p.auth.Stats, "chat": p.chat.Stats, "pairing": p.pairing.Stats, "presence": p.presence.Stats, "push": p.push.Stats,
 			"gateway": p.gateway.Stats, "postgres": p.db.Stats, "valkey": p.valkey.Stats,
 		}),
 		Description: described,

@@ -2,7 +2,9 @@ package push
 
 import (
 	"context"
+	"log/slog"
 	"strings"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/halobestie/bestie-gateway/core"
@@ -24,11 +26,20 @@ func (p Platform) Valid() bool { return p == Android || p == IOS || p == Web }
 // MaxToken bounds a push token, in bytes. FCM's are about 160 long, without a promise.
 const MaxToken = 4096
 
-// Service is the push room. It may be used concurrently.
-type Service struct{ devices Devices }
+// Service is the push room. Register and Stats may be called concurrently; Run sends what is queued.
+type Service struct {
+	devices Devices
+	queue   Queue
+	sender  Sender
+	log     *slog.Logger
+
+	counters struct{ offers, sent, again, dead, refused atomic.Uint64 }
+}
 
 // NewService makes the room.
-func NewService(devices Devices) *Service { return &Service{devices: devices} }
+func NewService(devices Devices, queue Queue, sender Sender, log *slog.Logger) *Service {
+	return &Service{devices: devices, queue: queue, sender: sender, log: log}
+}
 
 // Register notes that a user can be reached at a device. Repeating it does nothing. BAD_MESSAGE naming push_token or
 // platform, UNAVAILABLE.
@@ -42,4 +53,21 @@ func (s *Service) Register(ctx context.Context, who core.Principal, token string
 	return s.devices.SaveDevice(ctx, Device{
 		UserType: who.Type, UserID: who.ID, Session: who.Session, Token: token, Platform: platform,
 	})
+}
+
+// Stats are counters since the start.
+type Stats struct {
+	OffersTaken uint64 // offers that had no receipt in time
+	Sent        uint64 // pushes that the vendor took
+	Deferred    uint64 // attempts that failed and are made again
+	DeadTokens  uint64
+	Refused     uint64 // pushes given up because of a fault of ours
+}
+
+// Stats reads the counters.
+func (s *Service) Stats() Stats {
+	c := &s.counters
+	return Stats{
+		OffersTaken: c.offers.Load(), Sent: c.sent.Load(), Deferred: c.again.Load(), DeadTokens: c.dead.Load(), Refused: c.refused.Load(),
+	}
 }

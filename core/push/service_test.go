@@ -37,7 +37,7 @@ func TestRegister(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			store := &devices{}
-			err := push.NewService(store).Register(t.Context(), who, c.token, c.platform)
+			err := push.NewService(store, nil, nil, nil).Register(t.Context(), who, c.token, c.platform)
 			if c.field == "" {
 				require.NoError(t, err)
 				require.Equal(t, []push.Device{{

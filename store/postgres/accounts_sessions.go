@@ -55,8 +55,12 @@ func (a *Accounts) Revoke(ctx context.Context, id core.AuthSessionID, why auth.R
 	return a.db.inTx(ctx, "revoke auth session", func(ctx context.Context, tx *tx) error {
 		var user core.UserID
 		revoked := auth.Revoked{Sessions: []core.AuthSessionID{id}, Reason: why}
-		err := tx.QueryRow(ctx, `update auth_sessions set revoked_at = now(), revoke_reason = $2
-			where id = $1 and revoked_at is null returning user_id, revoked_at`, id, why).Scan(&user, &revoked.At)
+		err := tx.QueryRow(ctx, `
+			with over as (
+				update auth_sessions set revoked_at = now(), revoke_reason = $2 where id = $1 and revoked_at is null
+				returning id, user_id, revoked_at),
+			silent as (delete from device_tokens where auth_session_id in (select id from over))
+			select user_id, revoked_at from over`, id, why).Scan(&user, &revoked.At)
 		if missing(err) {
 			return nil
 		}
@@ -81,8 +85,12 @@ func (a *Accounts) RevokeAll(ctx context.Context, user core.UserID, but core.Aut
 // rights away (deactivation, a new password, another role) calls this in its own transaction, after it has locked the
 // account's row: sign-ins wait for that lock, so none slips through.
 func (t *tx) revokeAll(ctx context.Context, user core.UserID, but core.AuthSessionID, why auth.RevokeReason) ([]core.AuthSessionID, error) {
-	rows, err := t.Query(ctx, `update auth_sessions set revoked_at = now(), revoke_reason = $2
-		where user_id = $1 and revoked_at is null and expires_at > now() and ($3::uuid is null or id <> $3) returning id, now()`, user, why, but)
+	rows, err := t.Query(ctx, `
+		with over as (
+			update auth_sessions set revoked_at = now(), revoke_reason = $2
+			where user_id = $1 and revoked_at is null and expires_at > now() and ($3::uuid is null or id <> $3) returning id),
+		silent as (delete from device_tokens where auth_session_id in (select id from over))
+		select id, now() from over`, user, why, but)
 	if err != nil {
 		return nil, err
 	}

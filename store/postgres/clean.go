@@ -35,6 +35,12 @@ var (
 				select ctid from session_waves where created_at < now() - $1::interval order by created_at limit $2 for update skip locked))`,
 			30 * 24 * time.Hour,
 		},
+		{
+			"devices", `
+			delete from device_tokens where token = any(array(
+				select token from device_tokens where updated_at < now() - $1::interval order by updated_at limit $2 for update skip locked))`,
+			270 * 24 * time.Hour, // FCM gives up a token then
+		},
 	}
 )
 

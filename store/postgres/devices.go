@@ -21,7 +21,8 @@ func (d *Devices) SaveDevice(ctx context.Context, device push.Device) error {
 	})
 }
 
-// A token that comes again for the same sign-in writes nothing: apps register at every start.
+// A token that comes again for the same sign-in writes once a day: apps register at every start, and those that do not any
+// more are swept away with their vendor's patience (clean.go).
 const saveDeviceSQL = `
 	insert into device_tokens as d (token, user_type, user_id, auth_session_id, platform)
 	values ($1, $2, $3, (select id from auth_sessions where id = $4), $5)
@@ -29,4 +30,5 @@ const saveDeviceSQL = `
 	set user_type = excluded.user_type, user_id = excluded.user_id, auth_session_id = excluded.auth_session_id,
 		platform = excluded.platform, updated_at = now()
 	where (d.user_type, d.user_id, d.auth_session_id, d.platform)
-		is distinct from (excluded.user_type, excluded.user_id, excluded.auth_session_id, excluded.platform)`
+		is distinct from (excluded.user_type, excluded.user_id, excluded.auth_session_id, excluded.platform)
+		or d.updated_at < now() - interval '1 day'`

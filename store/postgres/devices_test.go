@@ -37,3 +37,44 @@ func TestSaveDevice_BelongsToItsLastRegistration(t *testing.T) {
 	require.Equal(t, second.UserID, owner())
 	require.True(t, written().After(at))
 }
+
+func TestDevices_EndWithTheirSignIn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	customer := w.customer()
+	signIn := func() core.AuthSessionID {
+		id := core.NewID[core.AuthSessionID]()
+		w.exec(`insert into auth_sessions (id, user_type, user_id, salt, refresh_hash, expires_at)
+			values ($1, 'customer', $2, '', '', now() + interval '1 day')`, id, customer)
+		return id
+	}
+	devices := w.db.Devices()
+	register := func(token string, session core.AuthSessionID) {
+		require.NoError(t, devices.SaveDevice(t.Context(), push.Device{
+			UserType: core.Customer, UserID: core.UserID(customer), Session: session, Token: token, Platform: push.IOS,
+		}))
+	}
+	left := func() string {
+		return value[string](w, `select coalesce(string_agg(token, ' ' order by token), '') from device_tokens`)
+	}
+	phone, tablet, laptop := signIn(), signIn(), signIn()
+	register("phone", phone)
+	register("tablet", tablet)
+	register("laptop", laptop)
+	register("laptop's second browser", laptop)
+
+	require.NoError(t, w.db.Accounts().Revoke(t.Context(), phone, "logout"))
+	require.Equal(t, "laptop laptop's second browser tablet", left())
+	require.NoError(t, w.db.Accounts().Revoke(t.Context(), phone, "logout"), "a repetition does nothing")
+	_, err := w.db.Accounts().RevokeAll(t.Context(), core.UserID(customer), tablet, "logout_all")
+	require.NoError(t, err)
+	require.Equal(t, "tablet", left(), "the one that goes on keeps its device")
+
+	register("tablet", tablet)
+	w.exec(`update device_tokens set updated_at = now() - interval '2 days'`)
+	register("tablet", tablet)
+	require.True(t, value[bool](w, `select updated_at > now() - interval '1 hour' from device_tokens`), "it was heard of")
+	w.exec(`update device_tokens set updated_at = now() - interval '271 days'`)
+	require.NoError(t, w.db.Clean(t.Context()))
+	require.Empty(t, left(), "its vendor has forgotten it, too")
+}

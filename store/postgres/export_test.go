@@ -35,6 +35,9 @@ func HotStatements(id any) map[string][]any {
 		"mitras":            {mitraSQL + `where m.id = any($2)`, 1, ids},
 		"connect":           {connectSQL, ids},
 		"session":           {readSessionSQL, id},
+		"take offers":       {takeOffersSQL, 50},
+		"claim pushes":      {claimPushesSQL, 50, "6 seconds"},
+		"settle pushes":     {settlePushesSQL, []int64{1}, []int64{2}, []string{"1 second"}, []string{"x"}},
 	}
 }
 

@@ -115,6 +115,7 @@ func (t *tx) changeMode(ctx context.Context, mode presence.Mode, reason presence
 	change := presence.Change{Mode: mode, Reason: reason}
 	_, err = pgx.ForEachRow(rows, []any{&id, &change.Version, &change.At}, func() error {
 		t.changed(id)
+		t.pushMode(id, change)
 		return t.emit(core.PresenceChanged, core.UserID(id), change)
 	})
 	return err

@@ -34,9 +34,13 @@ const crowd = `
 		select 1, 'session.updated', gen_random_uuid(), '{}', now() - n * interval '3 milliseconds', now() from generate_series(1, 20000) n;
 	insert into payments (id, session_id, customer_id, amount, status)
 		select gen_random_uuid(), id, customer_id, 1000, 'paid' from chat_sessions where status = 'ended';
+	insert into device_tokens (token, user_type, user_id, platform)
+		select 'token ' || id, 'mitra', id, 'android' from mitras;
+	insert into pushes (kind, user_id, token, expires_at, due_at)
+		select 'set_offline', id, 'token ' || id, now() + interval '1 hour', now() + interval '10 minutes' from mitras;
 	analyze`
 
-var seqScan = regexp.MustCompile(`Seq Scan on (customers|mitras|chat_sessions|session_offers|event_outbox|payments)\b`)
+var seqScan = regexp.MustCompile(`Seq Scan on (customers|mitras|chat_sessions|session_offers|event_outbox|payments|device_tokens|pushes)\b`)
 
 func TestPlans_HotStatementsUseIndexes(t *testing.T) {
 	t.Parallel()

@@ -126,7 +126,11 @@ func (t *tx) move(ctx context.Context, sql string, id core.SessionID, from, to c
 		return chat.Session{}, t.wrongState(ctx, id)
 	}
 	args = append([]any{id, to, from, by.kind, by.id, reason, note}, args...)
-	return scanSession(t.QueryRow(ctx, sql, args...), t.db.settings.Current().CustomerAnonymity)
+	s, err := scanSession(t.QueryRow(ctx, sql, args...), t.db.settings.Current().CustomerAnonymity)
+	if err == nil {
+		t.pushMove(from, s)
+	}
+	return s, err
 }
 
 // finish ends a session under lock for good: its payment, its open offers and its mitra go with it, both sides are told.

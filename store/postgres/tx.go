@@ -24,6 +24,7 @@ type tx struct {
 	drafts  []core.Event // without ids yet
 	events  []core.Event // as committed
 	mitras  []core.MitraID
+	pushes  []draftPush // beside an event: nobody is woken for what changed nothing
 	starved []starved
 }
 
@@ -97,7 +98,7 @@ func (t *tx) emit(kind core.EventKind, to core.UserID, body any) error {
 // changed has OnCommit told of mitras whose mirror must follow. The use case's own statement has bumped their versions.
 func (t *tx) changed(mitras ...core.MitraID) { t.mitras = append(t.mitras, mitras...) }
 
-// flush writes the events to the outbox, in one statement, as the transaction's last act.
+// flush writes the events to the outbox and the pushes to their queue, in one statement, as the transaction's last act.
 func (t *tx) flush(ctx context.Context) error {
 	if len(t.drafts) == 0 {
 		return nil
@@ -106,7 +107,11 @@ func (t *tx) flush(ctx context.Context) error {
 	for i, e := range t.drafts {
 		kinds[i], users[i], bodies[i] = string(e.Kind), e.To, string(e.Body)
 	}
-	rows, err := t.Query(ctx, flushSQL, core.EventVersion, kinds, users, bodies)
+	sql, args := flushSQL, []any{core.EventVersion, kinds, users, bodies}
+	if len(t.pushes) > 0 {
+		sql, args = queuePushesSQL+flushSQL, append(args, t.pushArgs()...)
+	}
+	rows, err := t.Query(ctx, sql, args...)
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ type Serve struct {
 	Sockets
 	Presence
 	Providers
+	Push
 	Log
 }
 
