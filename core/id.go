@@ -26,6 +26,8 @@ type (
 	offerKind       struct{}
 	packageKind     struct{}
 	paymentKind     struct{}
+	extensionKind   struct{}
+	refundKind      struct{}
 )
 
 // The identifiers of the domain. A UserID is the id of a customer, a mitra or an operator: unique over all three.
@@ -41,6 +43,8 @@ type (
 	OfferID       = ID[offerKind]
 	PackageID     = ID[packageKind]
 	PaymentID     = ID[paymentKind]
+	ExtensionID   = ID[extensionKind]
+	RefundID      = ID[refundKind]
 )
 
 // NewID makes a UUIDv7 (RFC 9562, section 5.7): ids made later sort later, which keeps indexes dense.

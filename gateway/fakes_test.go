@@ -165,6 +165,14 @@ func (w *world) Live(ctx context.Context, _ core.Principal) ([]chat.Session, err
 	return nil, nil
 }
 
+func (w *world) Reroute(_ context.Context, id core.SessionID, _ core.Principal, _ string) (chat.Session, error) {
+	return chat.Session{ID: id, Status: chat.Searching}, nil
+}
+
+func (w *world) Extend(_ context.Context, e chat.Extension) (chat.Session, error) {
+	return chat.Session{ID: e.SessionID, Status: chat.Active}, nil
+}
+
 func (w *world) End(_ context.Context, id core.SessionID, _ core.Principal, _ string) (chat.Session, error) {
 	return chat.Session{ID: id, Version: 9, Status: chat.Ended}, nil
 }

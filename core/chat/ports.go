@@ -16,8 +16,22 @@ type Store interface {
 	Live(ctx context.Context, who core.Principal) ([]Session, error)
 	// End ends an active session for one of its two sides. Ending what that end already ended gives the session again.
 	End(ctx context.Context, id core.SessionID, by core.Principal, note string) (Session, error)
+	// Reroute takes an active or pending_payment session from its mitra, for one of its sides or an operator: it searches anew,
+	// that mitra is never asked again, what is paid of it is kept. One that was rerouted and searches is given as it is.
+	Reroute(ctx context.Context, id core.SessionID, by core.Principal, note string) (Session, error)
+	// Extend adds minutes to an active session: at once when the package is free, else when the invoice that it writes is paid.
+	// A replay of the key gives the session's current state. EXTENSION_PENDING, PACKAGE_UNAVAILABLE, KEY_REUSED.
+	Extend(ctx context.Context, e Extension) (Session, error)
 	// Packages lists what is on sale, cheapest first.
 	Packages(ctx context.Context) ([]Package, error)
+}
+
+// Extension is a customer's wish to talk on.
+type Extension struct {
+	SessionID  core.SessionID
+	CustomerID core.CustomerID
+	PackageID  core.PackageID
+	Key        string // the client's idempotency key, 1 to 64 characters
 }
 
 // Deadlines are the due times in Postgres that concern a session with a mitra. All are idempotent: guarded by status and by the
@@ -40,6 +54,27 @@ type Due struct {
 	Status Status
 	// Warn: active, and only the warning before the end is due.
 	Warn bool
+}
+
+// Absences finds sessions whose mitra may be gone, by Postgres's clock.
+type Absences interface {
+	// Absent lists held sessions of whose mitra Postgres has heard nothing for that long.
+	Absent(ctx context.Context, after time.Duration) ([]Absence, error)
+	// RerouteAbsent reroutes one of them, if all of it still holds under lock. false: it does not.
+	RerouteAbsent(ctx context.Context, a Absence, after time.Duration) (bool, error)
+}
+
+// Absence is a session and its mitra, who may be gone.
+type Absence struct {
+	Session core.SessionID
+	Mitra   core.MitraID
+}
+
+// Heartbeats knows who showed life lately (core/presence).
+type Heartbeats interface {
+	// Silence tells for how long nothing was heard of each mitra; one of whom there is no trace is left out. sure is false while that
+	// proves nothing, since something happened lately that makes heartbeats look old.
+	Silence(ctx context.Context, mitras []core.MitraID) (silence map[core.MitraID]time.Duration, sure bool, err error)
 }
 
 // Searches is told of searching sessions whose wave or search deadline has passed (core/pairing).

@@ -38,9 +38,10 @@ type Searches interface {
 type Search struct {
 	ID      core.SessionID
 	Wave    int            // the number of the wave that ran last; 0: none yet
+	Before  int            // of those waves, how many ran before the last reroute
 	Waiting bool           // waves used up or nobody left to ask
 	Over    bool           // the search deadline has passed, by Postgres's clock
-	Asked   []core.MitraID // everybody who was offered it, or lost it by reroute
+	Asked   []core.MitraID // who was offered it since the last reroute, declined it before that, or had it
 }
 
 // Offers owns the transactions of an offer. Errors: NOT_FOUND (also for somebody else's), OFFER_TAKEN, OFFER_EXPIRED,

@@ -24,7 +24,7 @@ func (s Search) Next(maxWaves int) Step {
 		return GiveUp
 	case s.Waiting:
 		return Stay
-	case s.Wave >= maxWaves:
+	case s.Wave-s.Before >= maxWaves:
 		return Wait
 	default:
 		return RunWave

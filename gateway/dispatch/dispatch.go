@@ -91,9 +91,9 @@ func (d *Dispatcher) carryOut(ctx context.Context, from Caller, f protocol.Frame
 	case protocol.KindSessionEnd:
 		return d.sessionEnd(ctx, from, f.Body)
 	case protocol.KindSessionExtend:
-		return d.sessionExtend(f.Body)
+		return d.sessionExtend(ctx, from, f.Body)
 	case protocol.KindSessionReroute:
-		return d.sessionReroute(f.Body)
+		return d.sessionReroute(ctx, from, f.Body)
 	case protocol.KindDeviceRegister:
 		return d.deviceRegister(ctx, from, f.Body)
 	case protocol.KindStateGet:

@@ -7,8 +7,7 @@
 //	             UNKNOWN_KIND, FORBIDDEN          BAD_MESSAGE    core.Error ──────► error with it (failure.go, one table)
 //
 // A request with id 0 is carried out and never answered. offer.received is never acknowledged, whatever its id; what is wrong
-// with one is answered when it has an id. session.extend and session.reroute are checked and decoded, then answered UNAVAILABLE: no
-// room carries them out yet.
+// with one is answered when it has an id.
 //
 // Outbound, a core.Event becomes one frame in the form of the role that sees it (event.go): a mitra never sees price,
 // payment or checkout URL.

@@ -77,6 +77,14 @@ func (r *rooms) End(_ context.Context, id core.SessionID, by core.Principal, not
 	return r.session, r.note("End %s %s %s", id, by.ID, note)
 }
 
+func (r *rooms) Reroute(_ context.Context, id core.SessionID, by core.Principal, note string) (chat.Session, error) {
+	return r.session, r.note("Reroute %s %s %s", id, by.ID, note)
+}
+
+func (r *rooms) Extend(_ context.Context, e chat.Extension) (chat.Session, error) {
+	return r.session, r.note("Extend %s %s %s %s", e.SessionID, e.CustomerID, e.PackageID, e.Key)
+}
+
 func (r *rooms) Register(_ context.Context, who core.Principal, token string, p push.Platform) error {
 	return r.note("Register %s %s %s", who.ID, token, p)
 }

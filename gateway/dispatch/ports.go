@@ -55,6 +55,8 @@ type Pairing interface {
 type Chat interface {
 	Live(ctx context.Context, who core.Principal) ([]chat.Session, error)
 	End(ctx context.Context, id core.SessionID, by core.Principal, note string) (chat.Session, error)
+	Reroute(ctx context.Context, id core.SessionID, by core.Principal, note string) (chat.Session, error)
+	Extend(ctx context.Context, e chat.Extension) (chat.Session, error)
 }
 
 // Devices reach an app whose socket is down (core/push).

@@ -18,20 +18,31 @@ func (d *Dispatcher) sessionEnd(ctx context.Context, from Caller, body []byte) (
 	return d.ackSession(from, session, err)
 }
 
-func (d *Dispatcher) sessionExtend(body []byte) (protocol.Ack, error) {
+func (d *Dispatcher) sessionExtend(ctx context.Context, from Caller, body []byte) (protocol.Ack, error) {
 	var m protocol.SessionExtend
 	if err := m.Decode(body); err != nil {
 		return protocol.Ack{}, err
 	}
-	return protocol.Ack{}, core.Errorf(core.Unavailable, "sessions cannot be extended yet")
+	session, err := d.rooms.Chat.Extend(ctx, chat.Extension{
+		SessionID:  core.SessionID(m.SessionID),
+		CustomerID: from.Principal().Customer(),
+		PackageID:  core.PackageID(m.PackageID),
+		Key:        m.RequestKey,
+	})
+	ack, err := d.ackSession(from, session, err)
+	if err == nil {
+		ack.Payment = ack.Session.Payment
+	}
+	return ack, err
 }
 
-func (d *Dispatcher) sessionReroute(body []byte) (protocol.Ack, error) {
+func (d *Dispatcher) sessionReroute(ctx context.Context, from Caller, body []byte) (protocol.Ack, error) {
 	var m protocol.SessionReroute
 	if err := m.Decode(body); err != nil {
 		return protocol.Ack{}, err
 	}
-	return protocol.Ack{}, core.Errorf(core.Unavailable, "sessions cannot be rerouted yet")
+	session, err := d.rooms.Chat.Reroute(ctx, core.SessionID(m.SessionID), from.Principal(), m.Reason)
+	return d.ackSession(from, session, err)
 }
 
 // ackSession answers with the session in the caller's form.
@@ -66,15 +77,21 @@ func sessionView(s chat.Session, viewer core.UserType, now time.Time) *protocol.
 	}
 	price := s.Price
 	view.Price = &price
-	if s.Payment != nil {
-		view.Payment = &protocol.Payment{
-			PaymentID:   protocol.UUID(s.Payment.ID),
-			Status:      protocol.PaymentStatus(s.Payment.Status),
-			CheckoutURL: s.Payment.CheckoutURL,
-			ExpiresAt:   millis(s.Payment.ExpiresAt),
-		}
-	}
+	view.Payment = paymentView(s.Payment)
 	return view
+}
+
+// paymentView is what a customer sees of an invoice; nil when there is none.
+func paymentView(p *chat.Payment) *protocol.Payment {
+	if p == nil {
+		return nil
+	}
+	return &protocol.Payment{
+		PaymentID:   protocol.UUID(p.ID),
+		Status:      protocol.PaymentStatus(p.Status),
+		CheckoutURL: p.CheckoutURL,
+		ExpiresAt:   millis(p.ExpiresAt),
+	}
 }
 
 // millis is a time on the wire: Unix milliseconds, 0 for "not set".

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype/zeronull"
 
 	"github.com/halobestie/bestie-gateway/core"
 	"github.com/halobestie/bestie-gateway/core/chat"
@@ -15,7 +14,7 @@ import (
 // acceptance is one accept: its session, offers and mitra under lock, in this order.
 type acceptance struct {
 	offer   core.OfferID
-	session offered
+	session matchable
 	mitra   lockedMitra
 	max     int
 	open    bool // the offer is
@@ -23,15 +22,23 @@ type acceptance struct {
 	held    int  // sessions that the mitra holds already
 }
 
+// matchable is the session of an open offer.
+type matchable struct {
+	id       core.SessionID
+	status   chat.Status
+	customer core.CustomerID
+	round    int
+	price    int64
+	funds    int64 // of the price
+	paid     int   // seconds
+	credit   int64 // of the customer, as it was before the locks
+}
+
 // Accept implements pairing.Offers. NOT_ONLINE also when a newer socket of the mitra is up.
 func (p *Pairing) Accept(ctx context.Context, id core.OfferID, mitra core.MitraID, epoch int64) (s chat.Session, err error) {
 	err = p.db.inTx(ctx, "accept offer", func(ctx context.Context, t *tx) error {
 		a := acceptance{offer: id}
-		a.session, a.open, err = t.lockOffered(ctx, id, mitra)
-		if err == nil && a.open {
-			err = t.lockAcceptance(ctx, &a, mitra)
-		}
-		if err != nil {
+		if err := t.lockAcceptance(ctx, &a, mitra); err != nil {
 			return err
 		}
 		if !a.open {
@@ -47,22 +54,32 @@ func (p *Pairing) Accept(ctx context.Context, id core.OfferID, mitra core.MitraI
 	return s, err
 }
 
-// The offers of the session and the open ones of the mitra (they may be withdrawn), then the mitra. The count makes the second
-// part wait for the first.
+// The session of an open offer, the open offers of the session and of the mitra (they may be withdrawn), then the mitra. The counts make
+// each part wait for the one before. Nothing is locked, and no row comes, when the offer is not open or not the mitra's.
 const lockAcceptanceSQL = `
-	with o as materialized (
+	with s as materialized (
+		select s.id, s.status, s.customer_id, s.round, s.price, s.funds, s.paid_seconds, c.credit
+		from session_offers o join chat_sessions s on s.id = o.session_id join customers c on c.id = s.customer_id
+		where o.id = $1 and o.mitra_id = $2 and o.status in ('offered', 'delivered') for no key update of s),
+	o as materialized (
 		select id, expires_at from session_offers
-		where (session_id = $1 or mitra_id = $2) and status in ('offered', 'delivered') order by id for no key update),
+		where (session_id = (select id from s) or mitra_id = $2) and status in ('offered', 'delivered') and (select count(*) from s) > 0
+		order by id for no key update),
 	m as materialized (
-		select id, mode, is_active, connection_epoch, coalesce(max_capacity, $4) as max from mitras
-		where id = $2 and (select count(*) from o) >= 0 for no key update)
-	select m.id, m.mode, m.is_active, m.connection_epoch, m.max, o.id is not null, coalesce(o.expires_at <= clock_timestamp(), false)
-	from m left join o on o.id = $3`
+		select id, mode, is_active, connection_epoch, coalesce(max_capacity, $3) as max from mitras
+		where id = $2 and (select count(*) from s) > 0 and (select count(*) from o) >= 0 for no key update)
+	select s.id, s.status, s.customer_id, s.round, s.price, s.funds, s.paid_seconds, s.credit,
+		m.id, m.mode, m.is_active, m.connection_epoch, m.max, o.id is not null, coalesce(o.expires_at <= clock_timestamp(), false)
+	from s cross join m left join o on o.id = $1`
 
 func (t *tx) lockAcceptance(ctx context.Context, a *acceptance, mitra core.MitraID) error {
-	m := &a.mitra
-	err := t.QueryRow(ctx, lockAcceptanceSQL, a.session.id, mitra, a.offer, t.db.settings.Current().MitraMaxCapacity).
-		Scan(&m.ID, &m.Mode, &m.Active, &m.Epoch, &a.max, &a.open, &a.late)
+	m, s := &a.mitra, &a.session
+	err := t.QueryRow(ctx, lockAcceptanceSQL, a.offer, mitra, t.db.settings.Current().MitraMaxCapacity).Scan(
+		&s.id, &s.status, &s.customer, &s.round, &s.price, &s.funds, &s.paid, &s.credit,
+		&m.ID, &m.Mode, &m.Active, &m.Epoch, &a.max, &a.open, &a.late)
+	if missing(err) {
+		return nil // not open
+	}
 	if err != nil {
 		return err
 	}
@@ -132,40 +149,6 @@ func (t *tx) tooLate(ctx context.Context, id core.OfferID, mitra core.MitraID) (
 		err = core.Errorf(core.OfferExpired, "the offer is %s", status)
 	}
 	return chat.Session{}, err
-}
-
-// What an accept makes of the session; $8 is the mitra.
-const (
-	startSQL = moveHead + `mitra_id = $8, waiting = false, wave_deadline_at = null, started_at = statement_timestamp(),
-		ends_at = statement_timestamp() + duration_minutes * interval '1 minute',
-		warn_at = statement_timestamp() + duration_minutes * interval '1 minute' - interval '1 minute'` + moveTail
-	awaitPaymentSQL = moveHead + `mitra_id = $8, waiting = false, wave_deadline_at = null, payment_deadline_at = $9` + moveTail
-	openPaymentSQL  = `
-		insert into payments (id, session_id, customer_id, amount, expires_at)
-		select $1, s.id, s.customer_id, s.price, statement_timestamp() + $3::interval from chat_sessions s where s.id = $2
-		returning expires_at`
-)
-
-// match gives the session to the mitra: active when there is nothing to pay.
-func (t *tx) match(ctx context.Context, a *acceptance) (s chat.Session, err error) {
-	by := actor{core.Mitra, core.UserID(a.mitra.ID)}
-	if a.session.price == 0 {
-		s, err = t.move(ctx, startSQL, a.session.id, a.session.status, chat.Active, by, "accepted", "", a.mitra.ID)
-	} else {
-		var deadline zeronull.Timestamptz
-		err = t.QueryRow(ctx, openPaymentSQL, core.NewID[core.PaymentID](), a.session.id, t.db.settings.Current().PaymentTimeout).Scan(&deadline)
-		if err != nil {
-			return s, err
-		}
-		s, err = t.move(ctx, awaitPaymentSQL, a.session.id, a.session.status, chat.PendingPayment, by, "accepted", "", a.mitra.ID, deadline)
-	}
-	if err != nil {
-		return s, err
-	}
-	if err := t.settleOffers(ctx, a); err != nil {
-		return s, err
-	}
-	return s, t.tell(s)
 }
 
 // $4: the mitra is at its capacity now, so that its offers of other sessions go too. An accept ends a row of ignored offers.

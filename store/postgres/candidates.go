@@ -15,7 +15,9 @@ const candidatesSQL = `
 		(select count(*) from chat_sessions h where h.mitra_id = m.id and h.status in ('pending_payment', 'active')),
 		coalesce(m.max_capacity, $3),
 		(select count(*) from session_offers o where o.mitra_id = m.id and o.status in ('offered', 'delivered')),
-		exists (select from session_offers a where a.session_id = $2 and a.mitra_id = m.id)
+		exists (
+			select from session_offers o join chat_sessions s on s.id = o.session_id
+			where o.session_id = $2 and o.mitra_id = m.id and ` + askedAlready + `)
 	from unnest($1::uuid[]) with ordinality c (id, n) join mitras m on m.id = c.id order by c.n`
 
 func (t *tx) candidates(ctx context.Context, session core.SessionID, ids []core.MitraID, settings core.Settings) ([]pairing.Candidate, error) {

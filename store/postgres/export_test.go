@@ -27,7 +27,7 @@ func HotStatements(id any) map[string][]any {
 		"candidates":        {candidatesSQL, ids, id, 1},
 		"hold":              {holdSQL, id},
 		"lock leaving":      {lockLeavingSQL, ids},
-		"lock acceptance":   {lockAcceptanceSQL, id, id, id, 1},
+		"lock acceptance":   {lockAcceptanceSQL, id, id, 1},
 		"settle offers":     {settleOffersSQL, id, id, id, true},
 		"release":           {releaseSQL, id, 1},
 		"withdraw":          {withdrawSQL, ids},

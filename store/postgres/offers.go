@@ -81,7 +81,7 @@ func (p *Pairing) Decline(ctx context.Context, id core.OfferID, mitra core.Mitra
 		if _, err := t.Exec(ctx, `update mitras set ignored_offers = 0 where id = $1 and ignored_offers > 0`, mitra); err != nil {
 			return err
 		}
-		_, err = t.Exec(ctx, endEmptyWaveSQL, session.id)
+		_, err = t.Exec(ctx, endEmptyWaveSQL, session)
 		return err
 	})
 }
@@ -91,24 +91,16 @@ const endEmptyWaveSQL = `
 	where s.id = $1 and s.status = 'searching' and not s.waiting and s.wave_deadline_at > now()
 		and not exists (select from session_offers o where o.session_id = s.id and o.status in ('offered', 'delivered'))`
 
-// offered is the session of an offer, under lock.
-type offered struct {
-	id     core.SessionID
-	status chat.Status
-	price  int64
-}
-
 // lockOffered locks the session of a mitra's open offer. open is false when there is none: it is closed, or not the mitra's.
 // While this waits for the lock, the offer may close all the same.
-func (t *tx) lockOffered(ctx context.Context, id core.OfferID, mitra core.MitraID) (s offered, open bool, err error) {
+func (t *tx) lockOffered(ctx context.Context, id core.OfferID, mitra core.MitraID) (session core.SessionID, open bool, err error) {
 	err = t.QueryRow(ctx, `
-		select s.id, s.status, s.price from session_offers o join chat_sessions s on s.id = o.session_id
-		where o.id = $1 and o.mitra_id = $2 and o.status in ('offered', 'delivered') for no key update of s`, id, mitra).
-		Scan(&s.id, &s.status, &s.price)
+		select s.id from session_offers o join chat_sessions s on s.id = o.session_id
+		where o.id = $1 and o.mitra_id = $2 and o.status in ('offered', 'delivered') for no key update of s`, id, mitra).Scan(&session)
 	if missing(err) {
-		return offered{}, false, nil
+		return session, false, nil
 	}
-	return s, err == nil, err
+	return session, err == nil, err
 }
 
 // owns is NOT_FOUND unless the offer is the mitra's.

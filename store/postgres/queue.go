@@ -15,7 +15,7 @@ import (
 const oldestWaitingSQL = `
 	select s.id from chat_sessions s
 	where s.status = 'searching' and s.waiting and s.search_deadline_at > now()
-		and not exists (select from session_offers a where a.session_id = s.id and a.mitra_id = $1)
+		and not exists (select from session_offers o where o.session_id = s.id and o.mitra_id = $1 and ` + askedAlready + `)
 		and (select count(*) from session_offers o where o.session_id = s.id and o.status in ('offered', 'delivered')) < $2
 	order by s.created_at, s.id limit 1`
 
@@ -51,8 +51,8 @@ const lockWaitingSQL = `select` + sessionColumns + ` from chat_sessions s` + ses
 
 const offerWaitingSQL = `
 	with asked as (
-		insert into session_offers (id, session_id, mitra_id, wave, expires_at, push_due_at)
-		select $2, s.id, $3, 0, least(statement_timestamp() + $4::interval, s.search_deadline_at), statement_timestamp() + $5::interval
+		insert into session_offers (id, session_id, mitra_id, round, wave, expires_at, push_due_at)
+		select $2, s.id, $3, s.round, 0, least(statement_timestamp() + $4::interval, s.search_deadline_at), statement_timestamp() + $5::interval
 		from chat_sessions s where s.id = $1
 		returning expires_at),
 	moved as (

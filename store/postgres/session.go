@@ -33,7 +33,8 @@ const (
 		left join mitras m on m.id = s.mitra_id
 		left join lateral (
 			select * from payments where session_id = s.id
-			order by (extension_id is not null and status in ('opening', 'open')) desc, extension_id nulls first, created_at desc
+			order by (extension_id is not null and status in ('opening', 'open')) desc, extension_id nulls first,
+				(status in ('paid', 'refunded')) desc, created_at desc
 			limit 1) p on true`
 	readSessionSQL = `select` + sessionColumns + ` from chat_sessions s` + sessionJoins + ` where s.id = $1`
 )
@@ -81,23 +82,45 @@ type held struct {
 	mitra     core.MitraID
 	endReason chat.EndReason
 	due       bool // the deadline that ends its status has passed
+	round     int
+	money     sessionMoney
+}
+
+// sessionMoney is what a session costs and what was put into it.
+type sessionMoney struct {
+	price     int64
+	funds     int64
+	paid      int              // seconds of talk that are paid; 0: none yet
+	left      int              // of those, while the talk does not run
+	extension core.ExtensionID // that waits for its payment
+}
+
+// unpaid tells whether there may be an open invoice for the session itself.
+func (m sessionMoney) unpaid() bool { return m.price > 0 && m.paid == 0 }
+
+const heldColumns = `s.id, s.status, s.customer_id, s.mitra_id, s.end_reason,
+		coalesce(clock_timestamp() >= case s.status when 'searching' then s.search_deadline_at
+			when 'pending_payment' then s.payment_deadline_at when 'active' then s.ends_at end, false),
+		s.round, s.price, s.funds, s.paid_seconds, coalesce(s.seconds_left, 0), s.extension_id`
+
+func (h *held) columns() []any {
+	return []any{
+		&h.id, &h.status, &h.customer, &h.mitra, (*zeronull.Text)(&h.endReason), &h.due,
+		&h.round, &h.money.price, &h.money.funds, &h.money.paid, &h.money.left, &h.money.extension,
+	}
 }
 
 // The mitra is locked after its session because its condition needs it; due is judged when both locks are had.
 const holdSQL = `
-	with s as materialized (
-		select id, status, customer_id, mitra_id, end_reason, search_deadline_at, payment_deadline_at, ends_at
-		from chat_sessions where id = $1 for no key update),
+	with s as materialized (select * from chat_sessions where id = $1 for no key update),
 	m as materialized (
 		select id from mitras where id = (select mitra_id from s where status in ('pending_payment', 'active')) for no key update)
-	select s.id, s.status, s.customer_id, s.mitra_id, s.end_reason,
-		coalesce(clock_timestamp() >= case s.status when 'searching' then s.search_deadline_at
-			when 'pending_payment' then s.payment_deadline_at when 'active' then s.ends_at end, false)
+	select ` + heldColumns + `
 	from s left join m on true`
 
 // hold locks a session and the mitra that it takes up. NOT_FOUND.
 func (t *tx) hold(ctx context.Context, id core.SessionID) (h held, err error) {
-	err = t.QueryRow(ctx, holdSQL, id).Scan(&h.id, &h.status, &h.customer, &h.mitra, (*zeronull.Text)(&h.endReason), &h.due)
+	err = t.QueryRow(ctx, holdSQL, id).Scan(h.columns()...)
 	if missing(err) {
 		return held{}, noSession()
 	}
@@ -105,18 +128,21 @@ func (t *tx) hold(ctx context.Context, id core.SessionID) (h held, err error) {
 }
 
 // A transition is one statement: the guarded UPDATE, its row in session_events, and the session as it is then. A use case
-// puts what else it sets between the two halves; its own parameters begin at $8.
+// puts what else it sets between moveHead and moveWhere, and what else it writes between that and moveTail; its own parameters
+// begin at $8.
 const (
 	moveHead = `
 		with s as (
 			update chat_sessions set status = $2, version = version + 1, `
-	moveTail = `
+	moveWhere = `
 			where id = $1 and status = $3 returning *),
 		noted as (
 			insert into session_events (session_id, from_status, to_status, actor_type, actor_id, reason, note)
-			select id, $3, $2, $4, $5, $6, $7 from s)
+			select id, $3, $2, $4, $5, $6, $7 from s)`
+	moveTail = `
 		select` + sessionColumns + ` from s` + sessionJoins
-	overSQL = moveHead + `end_reason = $6, ended_at = statement_timestamp(), waiting = false, wave_deadline_at = null` + moveTail
+	overSQL = moveHead + `end_reason = $6, ended_at = statement_timestamp(), waiting = false, wave_deadline_at = null,
+		seconds_left = null, extension_id = null` + moveWhere + moveTail
 )
 
 // move is one step along the table of transitions for a session under lock; WRONG_STATE with the session when the table
@@ -133,15 +159,20 @@ func (t *tx) move(ctx context.Context, sql string, id core.SessionID, from, to c
 	return s, err
 }
 
-// finish ends a session under lock for good: its payment, its open offers and its mitra go with it, both sides are told.
+// finish ends a session under lock for good: its invoices, its open offers and its mitra go with it, what was put into a talk that did
+// not take place is credited, both sides are told.
 func (t *tx) finish(ctx context.Context, h held, to chat.Status, by actor, reason chat.EndReason, note string) (chat.Session, error) {
-	if h.status == chat.PendingPayment {
-		if err := t.closePayment(ctx, h.id, reason); err != nil {
-			return chat.Session{}, err
-		}
+	if !chat.May(h.status, to) {
+		return chat.Session{}, t.wrongState(ctx, h.id)
+	}
+	if err := t.closeInvoices(ctx, h, reason); err != nil {
+		return chat.Session{}, err
 	}
 	s, err := t.move(ctx, overSQL, h.id, h.status, to, by, string(reason), note)
 	if err != nil {
+		return chat.Session{}, err
+	}
+	if err := t.creditUnused(ctx, h); err != nil {
 		return chat.Session{}, err
 	}
 	if h.status == chat.Searching {
@@ -153,16 +184,6 @@ func (t *tx) finish(ctx context.Context, h held, to chat.Status, by actor, reaso
 		return chat.Session{}, err
 	}
 	return s, t.tell(s)
-}
-
-// closePayment gives up the session's unpaid payment; what is paid at the vendor all the same becomes the customer's credit.
-func (t *tx) closePayment(ctx context.Context, id core.SessionID, reason chat.EndReason) error {
-	status := "cancelled"
-	if reason == chat.ReasonPaymentTimeout {
-		status = "expired"
-	}
-	_, err := t.Exec(ctx, `update payments set status = $2, updated_at = now() where session_id = $1 and status in ('opening', 'open')`, id, status)
-	return err
 }
 
 // tell sends the session as it is after a change to both of its sides.

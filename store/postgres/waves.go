@@ -21,9 +21,10 @@ const (
 func (p *Pairing) Search(ctx context.Context, id core.SessionID) (s pairing.Search, err error) {
 	err = p.db.within(ctx, "read search", func(ctx context.Context) error {
 		err := p.db.pool.QueryRow(ctx, `
-			select s.id, s.wave, s.waiting, s.search_deadline_at <= now(),
-				array(select o.mitra_id from session_offers o where o.session_id = s.id)
-			from chat_sessions s where s.id = $1 and s.status = 'searching'`, id).Scan(&s.ID, &s.Wave, &s.Waiting, &s.Over, &s.Asked)
+			select s.id, s.wave, s.waves_before, s.waiting, s.search_deadline_at <= now(),
+				array(select o.mitra_id from session_offers o where o.session_id = s.id and `+askedAlready+`)
+			from chat_sessions s where s.id = $1 and s.status = 'searching'`, id).
+			Scan(&s.ID, &s.Wave, &s.Before, &s.Waiting, &s.Over, &s.Asked)
 		if missing(err) {
 			return core.Errorf(core.NotFound, "no such search")
 		}
@@ -32,7 +33,11 @@ func (p *Pairing) Search(ctx context.Context, id core.SessionID) (s pairing.Sear
 	return s, err
 }
 
-const lockWaveSQL = `select` + sessionColumns + ` from chat_sessions s` + sessionJoins + `
+// askedAlready tells of an offer o of session s whether its mitra may not be asked again. A reroute begins a new round, in
+// which those may be who only lost the race, or were not there.
+const askedAlready = `(o.round = s.round or o.status in ('accepted', 'declined'))`
+
+const lockWaveSQL = `select s.waves_before,` + sessionColumns + ` from chat_sessions s` + sessionJoins + `
 	where s.id = $1 and s.status = 'searching' and s.wave = $2 and not s.waiting for no key update of s`
 
 // NextWave implements pairing.Searches.
@@ -42,14 +47,15 @@ func (p *Pairing) NextWave(ctx context.Context, id core.SessionID, after int, ca
 		return err
 	}
 	return p.db.inTx(ctx, "next wave", func(ctx context.Context, t *tx) error {
-		s, err := scanSession(t.QueryRow(ctx, lockWaveSQL, id, after), p.db.settings.Current().CustomerAnonymity)
+		var before int
+		s, err := scanSession(t.QueryRow(ctx, lockWaveSQL, id, after), p.db.settings.Current().CustomerAnonymity, &before)
 		if missing(err) {
 			return nil // somebody else was here, or the search is over
 		}
 		if err != nil {
 			return err
 		}
-		if after >= p.db.settings.Current().MaxWaves {
+		if after-before >= p.db.settings.Current().MaxWaves {
 			_, err = t.Exec(ctx, `update chat_sessions set waiting = true, wave_deadline_at = null where id = $1`, id)
 			return err
 		}
@@ -63,11 +69,11 @@ const runWaveSQL = `
 	with s as (
 		update chat_sessions set wave = $2, waiting = false,
 			wave_deadline_at = least(statement_timestamp() + $3::interval, search_deadline_at)
-		where id = $1 returning id, wave_deadline_at),
+		where id = $1 returning id, round, wave_deadline_at),
 	noted as (insert into session_waves (session_id, number, offered, considered) values ($1, $2, cardinality($5::uuid[]), $4)),
 	asked as (
-		insert into session_offers (id, session_id, mitra_id, wave, expires_at, push_due_at)
-		select o.id, s.id, o.mitra_id, $2, s.wave_deadline_at, statement_timestamp() + $7::interval
+		insert into session_offers (id, session_id, mitra_id, round, wave, expires_at, push_due_at)
+		select o.id, s.id, o.mitra_id, s.round, $2, s.wave_deadline_at, statement_timestamp() + $7::interval
 		from s, unnest($5::uuid[], $6::uuid[]) o (id, mitra_id)),
 	moved as (
 		update mitras set available_since = statement_timestamp(), version = version + 1, updated_at = now() where id = any($6))
