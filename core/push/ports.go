@@ -10,7 +10,8 @@ import (
 
 // Devices keeps who can be reached where.
 type Devices interface {
-	// SaveDevice makes the device the user's; a token that belonged to somebody else moves. UNAVAILABLE.
+	// SaveDevice makes the device the user's, one of the newest MaxDevices; a token that belonged to somebody else moves.
+	// UNAVAILABLE.
 	SaveDevice(ctx context.Context, d Device) error
 }
 
@@ -71,7 +72,7 @@ type Sender interface {
 	Send(ctx context.Context, m Message) error
 }
 
-// ErrDeadToken says that a token reaches nobody, and never will again.
+// ErrDeadToken says that a token reaches nobody, and never will again; inside of a RefusedError, that a person should know.
 var ErrDeadToken = errors.New("the push token is dead")
 
 // BusyError is a vendor that wants to be asked again later.
@@ -86,8 +87,8 @@ func (e *BusyError) Error() string { return e.Err.Error() }
 // Unwrap gives the cause.
 func (e *BusyError) Unwrap() error { return e.Err }
 
-// RefusedError is a message that the vendor will not take however often it is asked, while the token may be good: the fault is in
-// our settings or our message, and a person has to look at it.
+// RefusedError is a message that the vendor will not take however often it is asked: the fault may be in our settings or our
+// message, and a person has to look at it. The token is kept, unless it wraps ErrDeadToken.
 type RefusedError struct {
 	Reason string // the vendor's word, the same for all messages with the same fault
 	Err    error

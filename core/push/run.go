@@ -111,6 +111,9 @@ func (r *round) judge(ctx context.Context, claimed []Push, results []error) {
 		var busy *BusyError
 		var refused *RefusedError
 		err := results[i]
+		if errors.As(err, &refused) {
+			r.tell(p, refused)
+		}
 		switch {
 		case err == nil:
 			sent++
@@ -118,10 +121,9 @@ func (r *round) judge(ctx context.Context, claimed []Push, results []error) {
 		case errors.Is(err, ErrDeadToken):
 			r.counters.dead.Add(1)
 			out.Done, out.Dead = append(out.Done, p.ID), append(out.Dead, p.Token)
-		case errors.As(err, &refused):
+		case refused != nil:
 			r.counters.refused.Add(1)
 			out.Done = append(out.Done, p.ID)
-			r.tell(p, refused)
 		case errors.As(err, &busy):
 			failure = err
 			out.Later = append(out.Later, Later{p.ID, max(busy.After+rand.N(busy.After/4+1), backoff(p.Attempt))})

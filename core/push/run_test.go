@@ -187,6 +187,22 @@ func TestRun_RefusalsAreDroppedAndToldOnceAnHour(t *testing.T) {
 	})
 }
 
+// All devices at once of another project: they go, and somebody hears of it.
+func TestRun_DeadTokensThatAPersonShouldKnowOf(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(push.SessionEnded, push.SetOffline)
+		r := run(t, q, func(context.Context, push.Message) error {
+			return &push.RefusedError{Reason: "SENDER_ID_MISMATCH", Err: push.ErrDeadToken}
+		})
+		r.pass(time.Minute)
+		require.ElementsMatch(t, []string{"a", "b"}, q.dead)
+		require.Empty(t, q.rows)
+		require.Equal(t, push.Stats{DeadTokens: 2}, r.Stats())
+		require.Equal(t, 1, strings.Count(r.log.String(), "level=ERROR"), r.log)
+	})
+}
+
 func TestRun_AStoreThatIsAway(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

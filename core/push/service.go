@@ -26,6 +26,9 @@ func (p Platform) Valid() bool { return p == Android || p == IOS || p == Web }
 // MaxToken bounds a push token, in bytes. FCM's are about 160 long, without a promise.
 const MaxToken = 4096
 
+// MaxDevices bounds how many devices a push of one user goes to: the ones registered last.
+const MaxDevices = 10
+
 // Service is the push room. Register and Stats may be called concurrently; Run sends what is queued.
 type Service struct {
 	devices Devices

@@ -16,14 +16,17 @@ func (db *DB) Devices() *Devices { return &Devices{db} }
 func (d *Devices) SaveDevice(ctx context.Context, device push.Device) error {
 	return d.db.within(ctx, "save device", func(ctx context.Context) error {
 		_, err := d.db.pool.Exec(ctx, saveDeviceSQL,
-			device.Token, device.UserType, device.UserID, device.Session, device.Platform)
+			device.Token, device.UserType, device.UserID, device.Session, device.Platform, push.MaxDevices)
 		return err
 	})
 }
 
 // A token that comes again for the same sign-in writes once a day: apps register at every start, and those that do not any
-// more are swept away with their vendor's patience (clean.go).
+// more are swept away with their vendor's patience (clean.go). A user's oldest devices beyond $6 go.
 const saveDeviceSQL = `
+	with surplus as (
+		delete from device_tokens where token in (
+			select token from device_tokens where user_id = $3 and token <> $1 order by updated_at desc offset $6::int - 1))
 	insert into device_tokens as d (token, user_type, user_id, auth_session_id, platform)
 	values ($1, $2, $3, (select id from auth_sessions where id = $4), $5)
 	on conflict (token) do update

@@ -78,3 +78,16 @@ func TestDevices_EndWithTheirSignIn(t *testing.T) {
 	require.NoError(t, w.db.Clean(t.Context()))
 	require.Empty(t, left(), "its vendor has forgotten it, too")
 }
+
+func TestDevices_AreBounded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	customer, other := w.customer(), w.customer()
+	kept := device(w, core.Customer, other)
+	var tokens []string
+	for range push.MaxDevices + 3 {
+		tokens = append(tokens, device(w, core.Customer, customer))
+	}
+	require.Equal(t, tokens[3:], value[[]string](w, `select array_agg(token order by created_at) from device_tokens where user_id = $1`, customer))
+	require.Equal(t, kept, value[string](w, `select token from device_tokens where user_id = $1`, other))
+}

@@ -43,10 +43,10 @@ func (t *tx) pushMove(from chat.Status, s chat.Session) {
 		customer.kind = push.PaymentDue
 	case s.Status == chat.Unmatched:
 		customer.kind = push.SearchEnded
-	case s.Status == chat.Ended, s.Status == chat.Cancelled && from != chat.Searching:
-		customer.kind, both = push.SessionEnded, true
+	case s.Status == chat.Searching, from == chat.Searching && s.EndReason == chat.ReasonCustomer:
+		return // it goes on, or the customer gave it up
 	default:
-		return // a search goes on, or the customer gave it up
+		customer.kind, both = push.SessionEnded, true
 	}
 	t.pushes = append(t.pushes, customer)
 	if both && !s.MitraID.IsZero() {
@@ -115,14 +115,16 @@ func (p *Pushes) TakeOffers(ctx context.Context, limit int) (taken int, wait tim
 	return taken, wait, err
 }
 
-// A push is wanted while its time lasts, its device is still its user's, and, if it is of an offer, nobody has answered or
-// closed that.
+// A push is wanted while its time lasts, its device is still its user's and the sign-in is not over (a device may register at the
+// moment of its logout and slip through), and, if it is of an offer, nobody has answered or closed that.
 const claimPushesSQL = `
 	with picked as materialized (
 		select p.id, p.kind, p.user_id, p.offer_id, p.session_id, p.token, d.platform, p.expires_at, p.attempts,
-			p.expires_at > now() and d.token is not null and (p.offer_id is null or o.status = 'offered') as wanted
+			p.expires_at > now() and d.token is not null and a.revoked_at is null
+				and (p.offer_id is null or o.status = 'offered') as wanted
 		from pushes p
 		left join device_tokens d on d.token = p.token and d.user_id = p.user_id
+		left join auth_sessions a on a.id = d.auth_session_id
 		left join session_offers o on o.id = p.offer_id
 		where p.due_at <= now() order by p.due_at limit $1 for update of p skip locked),
 	dropped as (delete from pushes where id in (select id from picked where wanted is not true)),

@@ -181,6 +181,11 @@ func TestClaim_DropsWhatNobodyWants(t *testing.T) {
 		"the device is gone": func(w *world, _ core.MitraID, _ core.OfferID) {
 			w.exec(`delete from device_tokens`)
 		},
+		"signed out since, the device slipped through": func(w *world, mitra core.MitraID, _ core.OfferID) {
+			w.exec(`insert into auth_sessions (id, user_type, user_id, salt, refresh_hash, expires_at, revoked_at, revoke_reason)
+				values ($1, 'mitra', $1, '', '', now() + interval '1 day', now(), 'logout')`, mitra)
+			w.exec(`update device_tokens set auth_session_id = user_id`)
+		},
 		"the device is somebody else's": func(w *world, _ core.MitraID, _ core.OfferID) {
 			w.exec(`update device_tokens set user_id = gen_random_uuid()`)
 		},
@@ -291,6 +296,12 @@ func TestPushes_OfASession(t *testing.T) {
 	_, err = w.db.Pairing().Cancel(t.Context(), s.ID, s.CustomerID)
 	require.NoError(t, err)
 	require.Empty(t, w.told(), "who gives up a search knows that")
+
+	s = w.asks(w.free, mitra)
+	mine = device(w, core.Customer, s.CustomerID)
+	_, err = w.db.Admin().EndSession(t.Context(), w.operator(core.Attendant), s.ID, "")
+	require.NoError(t, err)
+	require.Equal(t, both(push.SessionEnded, mine), w.told(), "but not whose search an operator ends")
 }
 
 func TestPushes_OfAMitraSetOffline(t *testing.T) {

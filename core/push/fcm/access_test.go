@@ -14,8 +14,6 @@ import (
 	"github.com/halobestie/bestie-gateway/core/push/fcm"
 )
 
-func errorsAs[E error](err error, target *E) bool { return errors.As(err, target) }
-
 func TestAccess_OneTokenForACrowd(t *testing.T) {
 	t.Parallel()
 	g := newGoogle(t)
@@ -81,7 +79,7 @@ func TestAccess_FailingEndpoint(t *testing.T) {
 				err := sender.Send(t.Context(), offerTo(push.Android))
 				require.ErrorContains(t, err, "access token")
 				require.NotErrorIs(t, err, push.ErrDeadToken)
-				require.False(t, errorsAs(err, new(*push.RefusedError)), "it is tried again")
+				require.False(t, errors.As(err, new(*push.RefusedError)), "it is tried again")
 			}
 			require.Equal(t, 1, g.tokens(), "those who come at the same time do not ask one after the other")
 			require.Empty(t, g.messages())

@@ -85,8 +85,10 @@ func verdict(resp *http.Response, body []byte) error {
 	code := f.code(resp.StatusCode)
 	cause := fmt.Errorf("FCM: %s: %s (%s)", resp.Status, code, f.Message)
 	switch status := resp.StatusCode; {
-	case code == "UNREGISTERED", code == "SENDER_ID_MISMATCH", code == "INVALID_ARGUMENT" && f.blamesToken():
+	case code == "UNREGISTERED", code == "INVALID_ARGUMENT" && f.blamesToken():
 		return fmt.Errorf("%w: %w", push.ErrDeadToken, cause)
+	case code == "SENDER_ID_MISMATCH": // an app of another project; if it is many, we are the other project
+		return &push.RefusedError{Reason: code, Err: fmt.Errorf("%w: %w", push.ErrDeadToken, cause)}
 	case status == http.StatusUnauthorized && code != "THIRD_PARTY_AUTH_ERROR":
 		return fmt.Errorf("%w: %w", errAccess, cause)
 	case status == http.StatusTooManyRequests:

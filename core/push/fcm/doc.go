@@ -6,8 +6,9 @@
 // What the answer means:
 //
 //	200 with a name                                        taken
-//	404 UNREGISTERED, 403 SENDER_ID_MISMATCH,
+//	404 UNREGISTERED,
 //	400 INVALID_ARGUMENT that blames the token             push.ErrDeadToken
+//	403 SENDER_ID_MISMATCH                                 the same, and a person is told: is the project the right one?
 //	401 THIRD_PARTY_AUTH_ERROR (Apple's or the web's key),
 //	any other 4xx                                          push.RefusedError: our settings or our message are at fault
 //	401 otherwise                                          the access token is forgotten; later

@@ -3,6 +3,7 @@ package fcm_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"testing"
 	"time"
@@ -89,7 +90,7 @@ func TestSend_Answers(t *testing.T) {
 		want   want
 	}{
 		"UNREGISTERED":       {fault(404, "NOT_FOUND", "UNREGISTERED", "Requested entity was not found."), want{dead: true}},
-		"SENDER_ID_MISMATCH": {fault(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH", "SenderId mismatch"), want{dead: true}},
+		"SENDER_ID_MISMATCH": {fault(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH", "SenderId mismatch"), want{dead: true, refused: "SENDER_ID_MISMATCH"}},
 		"INVALID_ARGUMENT, the token by name": {answer(400, `{"error":{"code":400,"message":"Request contains an invalid argument.","status":"INVALID_ARGUMENT","details":[
 			{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"message.token","description":"Invalid registration token"}]},
 			{"@type":"type.googleapis.com/google.firebase.fcm.v1.FcmError","errorCode":"INVALID_ARGUMENT"}]}}`), want{dead: true}},
@@ -129,11 +130,7 @@ func TestSend_Answers(t *testing.T) {
 			err := g.sender().Send(t.Context(), offerTo(push.Android))
 			require.Error(t, err)
 			require.NotContains(t, err.Error(), "access-1", "no access token in an error")
-			if c.want.dead {
-				require.ErrorIs(t, err, push.ErrDeadToken)
-				return
-			}
-			require.NotErrorIs(t, err, push.ErrDeadToken)
+			require.Equal(t, c.want.dead, errors.Is(err, push.ErrDeadToken), "%v", err)
 			var refused *push.RefusedError
 			var busy *push.BusyError
 			switch {
@@ -144,7 +141,7 @@ func TestSend_Answers(t *testing.T) {
 				require.ErrorAs(t, err, &busy)
 				require.Equal(t, max(c.want.busy, 0), busy.After)
 			default:
-				require.False(t, errorsAs(err, &refused) || errorsAs(err, &busy), "%v", err)
+				require.False(t, errors.As(err, &refused) || errors.As(err, &busy), "%v", err)
 			}
 		})
 	}

@@ -18,10 +18,9 @@ create table pushes (
 );
 create index pushes_due on pushes (due_at);
 
-create index device_tokens_session on device_tokens (auth_session_id);
 create index device_tokens_updated on device_tokens (updated_at);
 
 -- +goose Down
 
-drop index device_tokens_session, device_tokens_updated;
+drop index device_tokens_updated;
 drop table pushes;
