@@ -13,7 +13,7 @@ import (
 // Check tells whether an answer is one that the document announces: the route, the status, and every value of the body. It
 // is how tests keep the document true.
 func (d *Document) Check(method, path string, code int, body []byte) error {
-	operation := d.find(method, path)
+	operation := d.Paths[d.Template(method, path)][strings.ToLower(method)]
 	if operation == nil {
 		return fmt.Errorf("%s %s is not described", method, path)
 	}

@@ -102,18 +102,17 @@ func (d *Document) Text() ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// find gives the operation that a request was for. Fixed segments go before parameters.
-func (d *Document) find(method, path string) *Operation {
-	var found *Operation
+// Template is the path, as it is described, that a request was for; "" for none. Fixed segments go before parameters.
+func (d *Document) Template(method, path string) string {
+	found := ""
 	for template, operations := range d.Paths {
-		operation := operations[strings.ToLower(method)]
-		if operation == nil || !fits(template, path) {
+		if operations[strings.ToLower(method)] == nil || !fits(template, path) {
 			continue
 		}
 		if !strings.Contains(template, "{") {
-			return operation
+			return template
 		}
-		found = operation
+		found = template
 	}
 	return found
 }
