@@ -103,6 +103,7 @@ type running struct {
 func (d *den) announce(p *program) error {
 	note, err := json.MarshalIndent(running{PID: os.Getpid(), Environ: []string{
 		"DATABASE_URL=" + string(p.cfg.DatabaseURL),
+		"VALKEY_URL=" + string(p.cfg.ValkeyURL),
 		"AUTH_JWT_SECRET=" + string(p.cfg.JWTSecret),
 		"ENABLE_TEST_ROUTES=true",
 	}}, "", "  ")

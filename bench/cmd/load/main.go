@@ -1,0 +1,160 @@
+// Command load puts the scenarios of package load on a gateway and writes what it cost: a table, JSON and pictures. Without
+// a target it builds and starts a gateway of its own, with stores, and stops it again.
+//
+//	go run ./bench/cmd/load                                  all scenarios
+//	go run ./bench/cmd/load -busy 2000 -length 2s echo       one of them, smaller
+//	go run ./bench/cmd/load fleet                            90,000 sockets on six instances
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/halobestie/bestie-gateway/bench/load"
+	"github.com/halobestie/bestie-gateway/bench/subject"
+	"github.com/halobestie/bestie-gateway/protocol"
+)
+
+func main() {
+	if load.IsWorker() {
+		os.Exit(load.WorkerMain())
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "load:", err)
+		os.Exit(1)
+	}
+}
+
+// options are the command line.
+type options struct {
+	program string
+	out     string
+	workers int
+	sizes   load.Sizes
+	fleet   fleetSizes
+	target  string
+	pid     int
+	tokens  string
+	askers  string
+}
+
+func run(ctx context.Context, args []string) error {
+	var o options
+	flags := flag.NewFlagSet("load", flag.ContinueOnError)
+	flags.StringVar(&o.program, "program", "", "the gateway's `file`; default: built from this module")
+	flags.StringVar(&o.out, "out", filepath.Join("bin", "load"), "`folder` for JSON and pictures")
+	flags.IntVar(&o.workers, "workers", 2, "`processes` that hold the sockets")
+	flags.StringVar(&o.target, "target", "", "`host:port` of a gateway that runs already; needs -pid, -tokens and -askers")
+	flags.IntVar(&o.pid, "pid", 0, "its `process`, on this machine")
+	flags.StringVar(&o.tokens, "tokens", "", "`file` of customers' tokens, one a line")
+	flags.StringVar(&o.askers, "askers", "", "`file` of mitras' tokens")
+	s := &o.sizes
+	flags.IntVar(&s.IdleFrom, "idle-from", 0, "`sockets` of the first look at memory (2000)")
+	flags.IntVar(&s.IdleTo, "idle-to", 0, "`sockets` of the second (18000)")
+	flags.IntVar(&s.Busy, "busy", 0, "`sockets` with requests (10000)")
+	flags.IntVar(&s.Audience, "audience", 0, "`sockets` of fan-out and storm (15000)")
+	flags.Float64Var(&s.Rate, "rate", 0, "requests a `second` (10000); the realistic rate is a tenth")
+	flags.DurationVar(&s.Length, "length", 0, "of each `measurement` (4s)")
+	flags.IntVar(&o.fleet.instances, "instances", 6, "of the `fleet`")
+	flags.IntVar(&o.fleet.sockets, "sockets", 15000, "of each `instance` of the fleet")
+	flags.DurationVar(&o.fleet.length, "fleet-length", 0, "of the fleet's `steady` state (30s)")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	for _, name := range flags.Args() {
+		if name != fleetName && !contains(load.Scenarios(), name) {
+			return fmt.Errorf("there is no scenario %q; there are %s and %s", name, strings.Join(load.Scenarios(), ", "), fleetName)
+		}
+	}
+	if err := os.MkdirAll(o.out, 0o755); err != nil {
+		return err
+	}
+	if contains(flags.Args(), fleetName) {
+		return runFleet(ctx, o)
+	}
+	return runScenarios(ctx, o, flags.Args())
+}
+
+func contains(all []string, name string) bool {
+	for _, one := range all {
+		if one == name {
+			return true
+		}
+	}
+	return false
+}
+
+// runScenarios measures one gateway.
+func runScenarios(ctx context.Context, o options, names []string) (err error) {
+	target := load.Target{
+		Name: "bestie", PID: o.pid, Targets: []string{o.target}, Dialect: subject.Dialect(),
+		Tokens: o.tokens, Askers: o.askers, TokenGap: 1,
+	}
+	if o.target == "" {
+		place, err := newPlace(ctx, o.program)
+		if err != nil {
+			return err
+		}
+		defer place.leave()
+		gateway, err := subject.Start(ctx, place.program, place.dir)
+		if err != nil {
+			return err
+		}
+		defer gateway.Stop()
+		if target, err = prepared(ctx, gateway, o.sizes.WithDefaults()); err != nil {
+			return err
+		}
+	}
+	bench, err := load.NewBench(ctx, target, o.sizes, o.workers, os.Stderr)
+	if err != nil {
+		return err
+	}
+	err = bench.Run(names...)
+	err = errors.Join(err, bench.Close())
+	results := []load.Result{bench.Result()}
+	files, drawErr := load.WritePictures(o.out, results)
+	for _, file := range files {
+		fmt.Fprintln(os.Stderr, "wrote", file)
+	}
+	return errors.Join(err, drawErr, load.WriteJSON(filepath.Join(o.out, "load.json"), results), results[0].WriteTable(os.Stdout))
+}
+
+// prepared makes a running gateway a target, with tokens for all sockets.
+func prepared(ctx context.Context, g *subject.Gateway, s load.Sizes) (load.Target, error) {
+	t := load.Target{
+		Name: "bestie", PID: g.PID, Targets: []string{g.Public}, Dialect: subject.Dialect(), Heap: g.Heap, TokenGap: 1,
+		Tokens: filepath.Join(g.Dir, "customers.txt"), Askers: filepath.Join(g.Dir, "mitras.txt"),
+	}
+	return t, errors.Join(
+		g.Tokens(ctx, protocol.RoleCustomer, max(s.IdleTo, s.Audience), t.Tokens),
+		g.Tokens(ctx, protocol.RoleMitra, s.Busy+1, t.Askers),
+	)
+}
+
+// place is a folder with the program.
+type place struct{ dir, program string }
+
+func newPlace(ctx context.Context, program string) (p place, err error) {
+	if p.dir, err = os.MkdirTemp("", "bestie-load-"); err != nil {
+		return p, err
+	}
+	if err := os.Chmod(p.dir, 0o755); err != nil { // Postgres may run as another user
+		return p, err
+	}
+	if p.program = program; program == "" {
+		p.program, err = subject.Build(ctx, p.dir)
+	}
+	return p, err
+}
+
+func (p place) leave() { _ = os.RemoveAll(p.dir) }
