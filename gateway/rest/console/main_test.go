@@ -60,16 +60,17 @@ type person struct {
 
 // fleet stands in for Valkey: the instances and the mirror's counts.
 type fleet struct {
-	mu   sync.Mutex
-	err  error
-	asks int
+	mu  sync.Mutex
+	err error
 }
 
 func (f *fleet) Instances(context.Context) ([]admin.Instance, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.asks++
-	return []admin.Instance{{ID: "a", Address: "10.0.0.1:3000", Version: "v1", Mitras: 2, Customers: 3}, {ID: "b", Mitras: 1}}, f.err
+	if f.err != nil {
+		return nil, f.err
+	}
+	return []admin.Instance{{ID: "a", Address: "10.0.0.1:3000", Version: "v1", Mitras: 2, Customers: 3}, {ID: "b", Mitras: 1}}, nil
 }
 
 func (f *fleet) Counts(context.Context) (online, available int, err error) { return 7, 5, nil }
