@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/halobestie/bestie-gateway/bench/oracle"
 	"github.com/halobestie/bestie-gateway/protocol"
 )
 
@@ -134,6 +135,14 @@ func (a *API) Packages(ctx context.Context, account Account) ([]Package, error) 
 	}
 	err := a.call(ctx, http.MethodGet, a.target+"/api/client/packages", account.AccessToken, nil, &list)
 	return list.Items, err
+}
+
+// Audit reads what the stores hold, sessions and modes since a time (oracle.Stores). It needs the test routes.
+func (a *API) Audit(ctx context.Context, since time.Time) (oracle.Audit, error) {
+	var audit oracle.Audit
+	url := fmt.Sprintf("%s/internal/_test/audit?since=%d", a.internal, since.UnixMilli())
+	err := a.call(ctx, http.MethodGet, url, "", nil, &audit)
+	return audit, err
 }
 
 // Metrics reads the internal listener's metrics in their text form.

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/halobestie/bestie-gateway/bench/client"
+	"github.com/halobestie/bestie-gateway/bench/oracle"
 	"github.com/halobestie/bestie-gateway/protocol"
 )
 
@@ -33,11 +33,14 @@ type actor struct {
 	ready  chan struct{} // closed when the client is where the load can begin
 	left   chan struct{} // closed when run has returned
 
+	dice *dice // run's
+
 	trouble atomic.Pointer[string] // what went wrong with the connection last
 
 	// Owned by run.
 	account   client.Account
 	socket    *client.Socket // nil: not connected
+	seen      *oracle.Socket // what crosses it
 	welcome   bool           // the socket's welcome has come
 	dialed    time.Time
 	lastID    uint32
@@ -89,6 +92,7 @@ type inbound struct {
 func newActor(w *world, role protocol.Role, number int, account client.Account) actor {
 	return actor{
 		world: w, name: fmt.Sprintf("%s %s", role, account.ID), role: role, number: number, account: account,
+		dice:   newDice(w.opts.Seed, role, number),
 		orders: make(chan func(), 8), ready: make(chan struct{}), left: make(chan struct{}),
 	}
 }
@@ -192,7 +196,9 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 // serve is the life of one connection. The error says how it ended.
-func (a *actor) serve(ctx context.Context) error {
+func (a *actor) serve(ctx context.Context) (err error) {
+	a.seen = a.world.record.Open(a.account.ID, a.role)
+	defer func() { a.seen.Closed(err) }()
 	inbox := make(chan inbound, 4)
 	go receive(a.socket, inbox)
 	a.world.meters.sockets.Add(1)
@@ -230,6 +236,7 @@ func (a *actor) serve(ctx context.Context) error {
 
 // take handles one frame.
 func (a *actor) take(in inbound) {
+	a.seen.Received(in.id, in.message)
 	switch m := in.message.(type) {
 	case nil:
 	case *protocol.Welcome:
@@ -260,7 +267,7 @@ func (a *actor) welcomed(w *protocol.Welcome, at time.Time) {
 	if !a.beating {
 		a.beating = true
 		every := time.Duration(max(w.HeartbeatSeconds, 1)) * time.Second
-		a.in(rand.N(every), func() { a.beat(every) })
+		a.in(a.dice.upTo(every), func() { a.beat(every) })
 	}
 	a.part.welcomed(w)
 	parked := a.parked

@@ -31,6 +31,7 @@ func (a *actor) transmit(r *request) {
 	r.id, r.sent = a.lastID, time.Now()
 	a.pending = append(a.pending, r)
 	a.world.meters.requests.Add(1)
+	a.seen.Sent(r.id, r.message)
 	_ = a.socket.Send(r.message.Append(nil, r.id)) // the reader tells that the connection is gone
 }
 
@@ -74,6 +75,9 @@ func (a *actor) answered(id uint32, got answer) {
 		}
 	}
 	a.pending = slices.Delete(a.pending, i, i+1)
+	if r.message.Kind() != protocol.KindHeartbeat {
+		a.world.meters.answer.add(got.at.Sub(r.sent))
+	}
 	if got.err != nil {
 		a.world.meters.failed(r.message.Kind(), got.err.Code)
 	}

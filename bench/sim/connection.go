@@ -3,7 +3,6 @@ package sim
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/halobestie/bestie-gateway/bench/client"
@@ -87,7 +86,7 @@ func (a *actor) refresh() {
 // judge decides what follows the end of a connection: when to come back, and whether it should have ended at all.
 func (a *actor) judge(ctx context.Context, err error, failures int) (delay time.Duration, again bool) {
 	backoff := min(100*time.Millisecond<<min(failures, 6), 5*time.Second)
-	backoff = backoff/2 + rand.N(backoff)
+	backoff = backoff/2 + a.dice.upTo(backoff)
 	var closed *client.Closed
 	if !errors.As(err, &closed) { // it did not come up: the instance is full, draining or gone
 		a.world.meters.refused.Add(1)
@@ -102,6 +101,8 @@ func (a *actor) judge(ctx context.Context, err error, failures int) (delay time.
 		a.refresh()
 		return 0, ctx.Err() == nil
 	case action == protocol.ActionAny:
+		return backoff, true
+	case closed.Code == client.Dropped && a.world.opts.During != nil:
 		return backoff, true
 	default:
 		a.world.ledger.breach(SocketsStay, "%s: %v", a.name, closed)

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/halobestie/bestie-gateway/bench/client"
@@ -39,10 +38,11 @@ type customer struct {
 	count   int
 	counted bool
 	leaves  bool
+	done    chan struct{} // closed when it leaves and has nothing open any more
 }
 
 func newCustomer(w *world, number int, account client.Account) *customer {
-	c := &customer{actor: newActor(w, protocol.RoleCustomer, number, account)}
+	c := &customer{actor: newActor(w, protocol.RoleCustomer, number, account), done: make(chan struct{})}
 	c.part = c
 	return c
 }
@@ -93,8 +93,8 @@ func (c *customer) request(due time.Time) {
 		return
 	}
 	c.phase, c.due = asking, due
-	m := &protocol.PairingRequest{RequestKey: fmt.Sprintf("sim-%016x", rand.Uint64()), PackageID: c.world.pack}
-	if rand.IntN(4) == 0 {
+	m := &protocol.PairingRequest{RequestKey: fmt.Sprintf("sim-%016x", c.dice.Uint64()), PackageID: c.world.pack}
+	if c.dice.IntN(4) == 0 {
 		m.Note = "Halo, boleh cerita?"
 	}
 	c.ask(m, func(got answer) {
@@ -108,8 +108,8 @@ func (c *customer) request(due time.Time) {
 			c.rest()
 			return
 		}
-		if c.phase == searching && (c.leaves || rand.IntN(100) < givesUp) {
-			c.in(rand.N(patience), c.cancel)
+		if c.phase == searching && (c.leaves || c.dice.IntN(100) < givesUp) {
+			c.in(c.dice.upTo(patience), c.cancel)
 		}
 	})
 }
@@ -166,7 +166,7 @@ func (c *customer) matched(mitra protocol.UUID, at time.Time) {
 	c.world.meters.searching.Add(-1)
 	c.world.meters.paired.Add(1)
 	c.phase = talking
-	talk := c.world.opts.Talk.draw()
+	talk := c.world.opts.Talk.draw(c.dice)
 	if endedByMitra(c.session) {
 		talk += 2 * c.world.opts.Talk.Max
 	}
@@ -245,13 +245,13 @@ func (c *customer) settle(count interface{ Add(uint64) uint64 }) {
 func (c *customer) rest() {
 	c.session, c.version, c.phase = protocol.UUID{}, 0, resting
 	if c.leaves {
-		c.goodbye()
+		c.finished()
 		return
 	}
 	c.world.idle <- c
 }
 
-// finish ends what there is, then leaves.
+// finish ends what there is; done is closed then.
 func (c *customer) finish() {
 	c.leaves = true
 	c.wrapUp()
@@ -260,7 +260,7 @@ func (c *customer) finish() {
 func (c *customer) wrapUp() {
 	switch c.phase {
 	case resting:
-		c.goodbye()
+		c.finished()
 	case searching:
 		c.cancel()
 	case talking:
@@ -268,9 +268,13 @@ func (c *customer) wrapUp() {
 	}
 }
 
-// goodbye leaves. Nothing is open, so the gateway must know of no session either.
-func (c *customer) goodbye() {
+func (c *customer) finished() {
 	c.phase = gone
+	close(c.done)
+}
+
+// goodbye leaves. When nothing is open, the gateway must know of no session either.
+func (c *customer) goodbye() {
 	if !c.world.opts.Verify {
 		c.leave()
 		return

@@ -29,6 +29,7 @@ const (
 	faultOrder       fault = "answers come in another order"
 	faultTimeout     fault = "mitras are taken offline as if they did not beat"
 	faultLive        fault = "state shows sessions that are over"
+	faultMirror      fault = "the mirror is not what the rows say"
 	faultNoTestRoute fault = "no test routes"
 	faultNoPackage   fault = "nothing is free"
 	rolling          fault = "it drains" // no fault: sockets come back
@@ -80,6 +81,7 @@ func start(t *testing.T, f fault) (url string) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("POST /internal/_test/seed-mitra", g.seedMitra)
+	mux.HandleFunc("GET /internal/_test/audit", g.audit)
 	mux.HandleFunc("POST /api/shared/auth/anonymous", g.anonymous)
 	mux.HandleFunc("GET /api/client/packages", g.packages)
 	var serving sync.WaitGroup

@@ -12,7 +12,7 @@ import (
 
 // meters are what all clients count. Safe for any number of goroutines.
 type meters struct {
-	connect, heartbeat, beacon, firstOffer, told histogram
+	connect, heartbeat, answer, beacon, firstOffer, told histogram
 
 	sockets, searching, paired           atomic.Int64 // levels
 	available                            atomic.Int64 // the count that was seen last

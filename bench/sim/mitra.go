@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"math/rand/v2"
 	"time"
 
 	"github.com/halobestie/bestie-gateway/bench/client"
@@ -25,8 +24,6 @@ const (
 	offlineGrace = time.Second
 	// breakTime is how long a mitra on a break stays offline: longer than the grace, or no breach could be seen.
 	breakTime = 2 * time.Second
-	// beatFresh is how fresh a mitra's last answered heartbeat must be for a heartbeat timeout to be wrong.
-	beatFresh = 20 * time.Second
 )
 
 // mitra goes online, takes customers and sometimes a break.
@@ -138,12 +135,12 @@ func (m *mitra) switched(event *protocol.PresenceUpdate, at time.Time) {
 	if event.Reason == protocol.PresenceSelf || event.Reason == protocol.PresenceFinished {
 		return
 	}
-	if event.Reason == protocol.PresenceHeartbeatTimeout && at.Sub(m.lastBeat) < beatFresh {
+	if event.Reason == protocol.PresenceHeartbeatTimeout && at.Sub(m.lastBeat) < m.world.opts.Stale/2 {
 		m.world.ledger.breach(BeatsCount, "%s went offline by heartbeat timeout %v after an answered heartbeat",
 			m.name, at.Sub(m.lastBeat).Round(time.Millisecond))
 	}
 	if m.wanted == protocol.ModeOnline {
-		m.in(time.Second+rand.N(2*time.Second), func() {
+		m.in(time.Second+m.dice.upTo(2*time.Second), func() {
 			if m.wanted == protocol.ModeOnline {
 				m.setMode(protocol.ModeOnline, nil)
 			}
@@ -166,14 +163,14 @@ func (m *mitra) offered(o *protocol.Offer, at time.Time) {
 			o.OfferID, o.SessionID, m.name, since.Round(time.Millisecond))
 	}
 	id := o.OfferID
-	m.in(m.world.opts.Think.draw(), func() { m.decide(id) })
+	m.in(m.world.opts.Think.draw(m.dice), func() { m.decide(id) })
 }
 
 func (m *mitra) decide(offer protocol.UUID) {
-	if m.offers[offer] || m.leaves || len(m.sessions) >= m.capacity && rand.IntN(100) >= greedy {
+	if m.offers[offer] || m.leaves || len(m.sessions) >= m.capacity && m.dice.IntN(100) >= greedy {
 		return
 	}
-	switch roll := rand.IntN(100); {
+	switch roll := m.dice.IntN(100); {
 	case roll < ignores:
 	case roll < ignores+declines:
 		m.ask(&protocol.OfferDecline{OfferID: offer, Reason: "break"}, nil)
@@ -194,7 +191,7 @@ func (m *mitra) won(s *protocol.Session, asked time.Time) {
 	}
 	m.observe(s, 0)
 	if id := s.SessionID; s.Status == protocol.StatusActive && endedByMitra(id) {
-		m.in(m.world.opts.Talk.draw(), func() { m.end(id) })
+		m.in(m.world.opts.Talk.draw(m.dice), func() { m.end(id) })
 	}
 }
 
@@ -241,9 +238,9 @@ func (m *mitra) takeBreaks() {
 	if every <= 0 || m.leaves {
 		return
 	}
-	m.in(time.Duration(rand.ExpFloat64()*float64(every)), func() {
+	m.in(time.Duration(m.dice.ExpFloat64()*float64(every)), func() {
 		defer m.takeBreaks()
-		if m.leaves || m.wanted != protocol.ModeOnline || len(m.sessions) > 0 {
+		if m.leaves || m.world.over.Load() || m.wanted != protocol.ModeOnline || len(m.sessions) > 0 {
 			return
 		}
 		m.setMode(protocol.ModeOffline, func(time.Time) {

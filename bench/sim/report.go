@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/halobestie/bestie-gateway/bench/oracle"
 	"github.com/halobestie/bestie-gateway/protocol"
 )
 
@@ -25,6 +26,8 @@ type Report struct {
 	Refused              uint64 // upgrades answered 503
 	Unseen               uint64 // changes of the count that a customer did not see within 3 s
 	Stale                uint64 // session updates that an app drops by their version
+
+	verified []Invariant // the oracle's rules, when it was asked
 
 	Answers map[protocol.ErrorCode]uint64 // errors that belong to the game, such as OFFER_TAKEN
 	Errors  map[protocol.ErrorCode]uint64 // all others
@@ -53,6 +56,7 @@ const (
 	LatencyFirstOffer = "request to first offer"
 	LatencyTold       = "accept to customer told"
 	LatencyHeartbeat  = "heartbeat ack"
+	LatencyAnswer     = "any other answer"
 )
 
 // report sums the run up.
@@ -63,12 +67,17 @@ func (w *world) report() Report {
 	r := Report{
 		Latencies: []Latency{
 			m.connect.latency(LatencyConnect), m.beacon.latency(LatencyBeacon), m.firstOffer.latency(LatencyFirstOffer),
-			m.told.latency(LatencyTold), m.heartbeat.latency(LatencyHeartbeat),
+			m.told.latency(LatencyTold), m.heartbeat.latency(LatencyHeartbeat), m.answer.latency(LatencyAnswer),
 		},
 		Broken: broken, Breaches: breaches,
 		Requests: m.requests.Load(), Heartbeats: m.heartbeats.Load(),
 		Matched: m.matched.Load(), Ended: m.ended.Load(), Cancelled: m.cancelled.Load(), Unmatched: m.unmatched.Load(),
 		Skipped: m.skipped.Load(), Reconnects: m.reconnects.Load(), Refused: m.refused.Load(), Stale: m.stale.Load(), Unseen: m.unseen.Load(),
+	}
+	if w.opts.Verify {
+		for _, rule := range oracle.Rules {
+			r.verified = append(r.verified, Invariant(rule))
+		}
 	}
 	r.Answers, _ = m.answers.snapshot()
 	r.Errors, _ = m.errors.snapshot()
@@ -83,7 +92,7 @@ func (r Report) print(out io.Writer) {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t\n", l.Name, short(l.P50), short(l.P95), short(l.P99), short(l.Max), l.N)
 	}
 	fmt.Fprintln(table, "\ninvariant\tbroken\t")
-	for _, i := range Invariants {
+	for _, i := range append(slices.Clone(Invariants), r.verified...) {
 		fmt.Fprintf(table, "%s\t%d\t\n", i, r.Breaches[i])
 	}
 	table.Flush()

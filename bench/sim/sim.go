@@ -8,7 +8,8 @@
 //	quiet     a mitra goes offline and comes back, and every customer must see the count change: "beacon"
 //	load      pairings are asked for at a steady rate, whatever the answers take (open loop); mitras receive, accept, decline
 //	          or ignore, take breaks, end sessions; customers wait, some give up, talk, end
-//	wind down customers end what they have, mitras go offline, and what the gateways say of them is compared with what
+//	wind down customers end what they have; while all sockets are still up, the oracle holds what crossed them to the stores
+//	          (package oracle); then mitras go offline, and what the gateways say of everybody is compared with what
 //	          happened
 //
 // # What is measured
@@ -26,6 +27,11 @@
 // late or doubled event could explain. Sockets that a gateway ends as protocol.md foresees (draining, retired, token expired)
 // reconnect and are no breach, so gateways may be rolled while a run lasts.
 //
+// # Faults
+//
+// With During, somebody breaks stores and instances while the load lasts. Connections that drop are no breach then, since they
+// come back, at another target; everything else is judged as ever.
+//
 // # Who runs what
 //
 // A client is one goroutine that owns all of its state, and one that reads its socket; requests to it are functions on a
@@ -38,21 +44,18 @@ import (
 	"io"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/halobestie/bestie-gateway/bench/client"
+	"github.com/halobestie/bestie-gateway/bench/oracle"
 	"github.com/halobestie/bestie-gateway/protocol"
 )
 
 // Range is a time between two bounds.
 type Range struct{ Min, Max time.Duration }
 
-func (r Range) draw() time.Duration {
-	if r.Max <= r.Min {
-		return r.Min
-	}
-	return r.Min + rand.N(r.Max-r.Min)
-}
+func (r Range) draw(dice *dice) time.Duration { return r.Min + dice.upTo(r.Max-r.Min) }
 
 // Options say what to simulate. Zero values give the defaults.
 type Options struct {
@@ -62,13 +65,21 @@ type Options struct {
 	Customers         int           // default 25
 	Duration          time.Duration // of the load; default 30 s
 	PairingsPerSecond float64       // default a fifth of the customers
-	Verify            bool          // compare the gateways' state with what happened, at the end
+	Verify            bool          // compare what happened with the gateways' state and with the stores, at the end
+	Alone             bool          // nobody else uses these gateways: their whole count must be ours
+	Seed              uint64        // of everything that is left to chance; 0: another one each time
+
+	// During is called when everybody is connected, and the load lasts until it returns: to break things meanwhile. Its oracle
+	// knows what the run has seen so far. Nil: the load lasts for Duration.
+	During func(ctx context.Context, o *oracle.Oracle)
 
 	Think         Range         // until a mitra answers an offer; default 5 to 50 ms
 	Talk          Range         // a session; default 0.5 to 2.5 s
+	Stale         time.Duration // silence after which a mitra may be taken offline; default 45 s
 	Breaks        time.Duration // a mitra takes a break about that often; default 60 s, negative: never
 	AnswerTimeout time.Duration // a request without an answer by then breaks an invariant; default 10 s
 	WindDown      time.Duration // how long the end may take; default AnswerTimeout and 10 s
+	Settle        time.Duration // how long the stores may take to agree with the sockets; default Stale and 15 s
 	Probes        int           // mitras who go and come in the quiet phase; default 3, negative: none
 	Terminal      bool          // out is a terminal: progress is one line that moves
 }
@@ -103,7 +114,12 @@ func (o Options) withDefaults() Options {
 	if o.Probes == 0 {
 		o.Probes = 3
 	}
+	if o.Seed == 0 {
+		o.Seed = rand.Uint64()
+	}
 	set(&o.Duration, 30*time.Second)
+	set(&o.Stale, 45*time.Second)
+	set(&o.Settle, o.Stale+15*time.Second)
 	set(&o.Breaks, time.Minute)
 	set(&o.AnswerTimeout, 10*time.Second)
 	set(&o.WindDown, o.AnswerTimeout+10*time.Second+time.Duration(o.Mitras)*time.Second/leavingRate)
@@ -114,6 +130,8 @@ func (o Options) withDefaults() Options {
 type world struct {
 	opts   Options
 	ledger *ledger
+	record *oracle.Record // nil: nothing is verified
+	oracle *oracle.Oracle
 	meters meters
 	pack   protocol.UUID // the package that costs nothing
 
@@ -122,6 +140,7 @@ type world struct {
 	customers []*customer
 	idle      chan *customer // those who may ask for a pairing
 	beacon    probe
+	over      atomic.Bool   // the load: no more breaks
 	gate      chan struct{} // holds a token for each client on its way up
 }
 
@@ -141,7 +160,12 @@ func Run(ctx context.Context, opts Options, out io.Writer) (Report, error) {
 		defer api.Close()
 		w.apis = append(w.apis, api)
 	}
-	fmt.Fprintf(out, "signing in %d mitras and %d customers\n", opts.Mitras, opts.Customers)
+	if opts.Verify {
+		w.record = oracle.NewRecord()
+		w.oracle = oracle.New(w.record, w.apis[0])
+		w.oracle.Alone = opts.Alone
+	}
+	fmt.Fprintf(out, "seed %d: signing in %d mitras and %d customers\n", opts.Seed, opts.Mitras, opts.Customers)
 	if err := w.signIn(ctx); err != nil {
 		return Report{}, err
 	}
@@ -157,7 +181,7 @@ func Run(ctx context.Context, opts Options, out io.Writer) (Report, error) {
 	running.Go(func() { w.showProgress(progress, out) })
 	err := w.play(ctx)
 	if err == nil {
-		w.windDown()
+		w.windDown(ctx)
 	}
 	stopProgress()
 	cut()
@@ -179,8 +203,25 @@ func (w *world) play(ctx context.Context) error {
 	for _, m := range w.mitras {
 		m.order(m.takeBreaks)
 	}
-	w.load(ctx)
+	w.playLoad(ctx)
 	return nil
+}
+
+// playLoad keeps the load up for its time, or for as long as somebody breaks things.
+func (w *world) playLoad(ctx context.Context) {
+	defer w.over.Store(true)
+	if w.opts.During == nil {
+		ctx, cancel := context.WithTimeout(ctx, w.opts.Duration)
+		defer cancel()
+		w.load(ctx)
+		return
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var load sync.WaitGroup
+	defer load.Wait()
+	defer cancel()
+	load.Go(func() { w.load(ctx) })
+	w.opts.During(ctx, w.oracle)
 }
 
 // clients lists the actor of every client.
@@ -217,10 +258,9 @@ func (w *world) connectAll(ctx context.Context) error {
 	return nil
 }
 
-// load asks for pairings at the rate that was asked for. A request that finds every customer busy is skipped, and counted.
+// load asks for pairings at the rate that was asked for, until ctx ends. A request that finds every customer busy is skipped, and
+// counted.
 func (w *world) load(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, w.opts.Duration)
-	defer cancel()
 	pause := time.Duration(float64(time.Second) / w.opts.PairingsPerSecond)
 	next := time.Now()
 	timer := time.NewTimer(0)
@@ -244,25 +284,51 @@ func (w *world) load(ctx context.Context) {
 	}
 }
 
-// windDown lets customers end what they have, then sends the mitras home. Who is not done in time is cut off.
-func (w *world) windDown() {
-	limit := time.NewTimer(w.opts.WindDown)
-	defer limit.Stop()
+// windDown lets customers end what they have, has everything verified, then sends everybody home. Who is not done in time is cut
+// off.
+func (w *world) windDown(ctx context.Context) {
 	for _, c := range w.customers {
 		c.order(c.finish)
 	}
+	limit := time.After(w.opts.WindDown)
 	for _, c := range w.customers {
-		if !c.wait(limit.C) {
+		select {
+		case <-c.done:
+			continue
+		case <-c.left:
+			continue
+		case <-limit:
+		}
+		break
+	}
+	w.verify(ctx)
+	limit = time.After(w.opts.WindDown)
+	for _, c := range w.customers {
+		c.order(c.goodbye)
+	}
+	for _, c := range w.customers {
+		if !c.wait(limit) {
 			return
 		}
 	}
 	spread := time.Duration(len(w.mitras)) * time.Second / leavingRate
 	for _, m := range w.mitras {
-		m.order(func() { m.in(rand.N(spread+1), m.finish) })
+		m.order(func() { m.in(m.dice.upTo(spread), m.finish) })
 	}
 	for _, m := range w.mitras {
-		if !m.wait(limit.C) {
+		if !m.wait(limit) {
 			return
 		}
+	}
+}
+
+// verify has the oracle look at the stores. A run that was broken off is verified all the same.
+func (w *world) verify(ctx context.Context) {
+	if !w.opts.Verify {
+		return
+	}
+	ctx = context.WithoutCancel(ctx)
+	for _, b := range w.oracle.Settled(ctx, w.opts.Settle) {
+		w.ledger.breach(Invariant(b.Rule), "%s", b.Detail)
 	}
 }

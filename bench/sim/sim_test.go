@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/halobestie/bestie-gateway/bench/oracle"
 	"github.com/halobestie/bestie-gateway/bench/sim"
 )
 
@@ -23,7 +24,7 @@ func short(url string) sim.Options {
 	return sim.Options{
 		Targets: []string{url}, Internal: url, Mitras: 12, Customers: 8, Duration: time.Second, PairingsPerSecond: 40, Verify: true,
 		Think: sim.Range{Min: time.Millisecond, Max: 5 * time.Millisecond}, Talk: sim.Range{Min: 10 * time.Millisecond, Max: 60 * time.Millisecond},
-		Breaks: 500 * time.Millisecond, Probes: 1,
+		Breaks: 500 * time.Millisecond, Probes: 1, Settle: 3 * time.Second,
 	}
 }
 
@@ -59,12 +60,13 @@ func TestRunNotices(t *testing.T) {
 		faultOrder:      sim.InOrder,
 		faultTimeout:    sim.BeatsCount,
 		faultLive:       sim.StateAgrees,
+		faultMirror:     sim.Invariant(oracle.Mirrored),
 	} {
 		t.Run(string(f), func(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
 			opts := short(start(t, f))
-			opts.Probes, opts.WindDown = -1, 4*time.Second
+			opts.Probes, opts.WindDown, opts.Settle = -1, 4*time.Second, 100*time.Millisecond
 			switch f {
 			case faultSilent:
 				opts.AnswerTimeout = 600 * time.Millisecond

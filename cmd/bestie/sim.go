@@ -21,7 +21,8 @@ func simCommand() *command {
 	customers := flags.Int("customers", 25, "`how many` customers, one socket each")
 	duration := flags.Duration("duration", 30*time.Second, "`how long` pairings are asked for, such as 30s or 5m")
 	rate := flags.Float64("pairings-per-second", 0, "`how many` pairings are asked for (default a fifth of the customers)")
-	verify := flags.Bool("verify", false, "compare what the instances say at the end with what happened")
+	verify := flags.Bool("verify", false, "compare what happened with what the instances say at the end, and with both stores")
+	seed := flags.Uint64("seed", 0, "`number` that decides what is left to chance, as a run printed it (default: another one each time)")
 	return &command{
 		name:    "sim",
 		summary: "simulated mitras and customers against running instances",
@@ -43,7 +44,7 @@ capacity, an offer to a mitra that is offline, a version that went back. A broke
 			}
 			return simulate(ctx, sh, sim.Options{
 				Targets: targets, Internal: inside[0], Mitras: *mitras, Customers: *customers, Duration: *duration,
-				PairingsPerSecond: *rate, Verify: *verify, Terminal: isTerminal(sh.out),
+				PairingsPerSecond: *rate, Verify: *verify, Seed: *seed, Terminal: isTerminal(sh.out),
 			})
 		},
 	}

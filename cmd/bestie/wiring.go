@@ -111,6 +111,7 @@ func gatewayConfig(c config.Sockets) gateway.Config {
 			MaxAge:             config.Seconds(c.MaxAge),
 			AllowedOrigins:     c.AllowedOrigins,
 		},
+		Heartbeat: config.Seconds(c.Heartbeat),
 		// Zero would mean the default; at once is meant.
 		Drain: max(config.Seconds(c.DrainSeconds), time.Millisecond),
 	}
@@ -160,6 +161,9 @@ func (p *program) buildHTTP(clock core.Clock) error {
 	operators := newAdmin(p.db, p.auth, p.presence, p.valkey, clock)
 	p.public = rest.Public(cfg, deps, clock, p.log)
 	p.internal = rest.Internal(cfg, deps, clock, p.log, console.Routes(operators)...)
+	if p.cfg.TestRoutes {
+		p.internal = p.withAudit(p.internal)
+	}
 	return nil
 }
 

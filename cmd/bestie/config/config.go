@@ -73,6 +73,7 @@ type Sockets struct {
 	MaxMessageBytes  int      `env:"WS_MAX_MESSAGE_BYTES" envDefault:"16384" min:"1024" max:"1048576" doc:"a longer message closes 1009"`
 	OutboundBytes    int      `env:"WS_OUTBOUND_QUEUE_BYTES" envDefault:"65536" min:"4096" max:"16777216" doc:"a slower reader is closed 4201"`
 	HandshakeTimeout int      `env:"WS_HANDSHAKE_TIMEOUT_SECONDS" envDefault:"5" min:"1" max:"60" doc:"for a whole request head"`
+	Heartbeat        int      `env:"WS_HEARTBEAT_SECONDS" envDefault:"15" min:"1" max:"200" doc:"how often the apps are asked to beat"`
 	IdleTimeout      int      `env:"WS_IDLE_TIMEOUT_SECONDS" envDefault:"45" min:"5" max:"600" doc:"silence that closes 4200"`
 	FramesPerSecond  int      `env:"WS_FRAMES_PER_SECOND" envDefault:"20" min:"1" max:"100000" doc:"messages of one socket, burst twice that"`
 	AcceptsPerSecond int      `env:"WS_ACCEPTS_PER_SECOND" envDefault:"2000" min:"1" max:"1000000" doc:"new sockets of this instance, burst twice that"`
@@ -189,11 +190,17 @@ func (t *Tokens) check(report func(name, what string)) {
 	}
 }
 
+// leastIdle is the bound of WS_IDLE_TIMEOUT_SECONDS.
+const leastIdle = 5
+
 func (s *Sockets) check(report func(name, what string)) {
 	for _, origin := range s.AllowedOrigins {
 		if !isOrigin(origin) {
 			report("WS_ALLOWED_ORIGINS", fmt.Sprintf("%q is not an origin such as https://app.example.com", origin))
 		}
+	}
+	if s.Heartbeat >= s.IdleTimeout && s.IdleTimeout >= leastIdle { // else that is the mistake
+		report("WS_HEARTBEAT_SECONDS", "must be below WS_IDLE_TIMEOUT_SECONDS")
 	}
 }
 

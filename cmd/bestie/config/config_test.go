@@ -67,6 +67,7 @@ func TestLoad_Mistakes(t *testing.T) {
 		"AUTH_JWT_SECRET=hunter2":            "AUTH_JWT_SECRET must be at least 32 bytes",
 		"AUTH_JWT_SECRET_PREVIOUS=hunter2":   "AUTH_JWT_SECRET_PREVIOUS must be at least 32 bytes",
 		"WS_IDLE_TIMEOUT_SECONDS=4":          "WS_IDLE_TIMEOUT_SECONDS must be from 5 to 600",
+		"WS_IDLE_TIMEOUT_SECONDS=10":         "WS_HEARTBEAT_SECONDS must be below WS_IDLE_TIMEOUT_SECONDS",
 		"WS_ALLOWED_ORIGINS=app.example.com": "WS_ALLOWED_ORIGINS \"app.example.com\" is not an origin",
 		"WS_ALLOWED_ORIGINS=https://a.b/c":   "WS_ALLOWED_ORIGINS \"https://a.b/c\" is not an origin",
 		"CC_ORIGIN=https://a.example/":       "CC_ORIGIN must be one origin",
