@@ -47,5 +47,9 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// saveEvery is how often heartbeats go to Postgres while Valkey cannot be reached from here: 15 s by default. Two of them and the
+// apps' own pace must fit into Stale, or the others take our mitras offline.
+func (c Config) saveEvery() time.Duration { return c.Stale / 3 }
+
 // fallbackFresh is how old last_heartbeat_at may be in Postgres, where it lags by a mirror interval.
 func (c Config) fallbackFresh() time.Duration { return c.Stale + c.HeartbeatSweep }

@@ -137,7 +137,7 @@ func (p *postgres) Counts(_ context.Context, fresh time.Duration) (Counts, error
 	return Counts{Online: len(p.mitras), Available: p.available}, p.err
 }
 
-func (p *postgres) SaveHeartbeats(_ context.Context, beats []Heartbeat) ([]core.MitraID, error) {
+func (p *postgres) SaveHeartbeats(_ context.Context, beats []Heartbeat, _ time.Time) ([]core.MitraID, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.saved = append(p.saved, slices.Clone(beats))

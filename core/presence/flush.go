@@ -8,9 +8,7 @@ import (
 )
 
 const (
-	// saveEvery is how often heartbeats go to Postgres while Valkey cannot be reached from here.
-	saveEvery = 15 * time.Second
-	// saveAgain is when that is tried again after a failure.
+	// saveAgain is when a save of heartbeats to Postgres is tried again after a failure.
 	saveAgain = 2 * time.Second
 	// lastFlush bounds what is written after the end.
 	lastFlush = time.Second
@@ -197,16 +195,16 @@ func (f *flusher) saveBeats(ctx context.Context) {
 			beats = append(beats, Heartbeat{MitraID: id, At: at})
 		}
 	}
-	f.nextSave = now.Add(saveEvery)
+	f.nextSave = now.Add(f.cfg.saveEvery())
 	if len(beats) == 0 {
 		return
 	}
-	deactivated, err := f.beats.SaveHeartbeats(ctx, beats)
+	deactivated, err := f.beats.SaveHeartbeats(ctx, beats, f.clock())
 	if len(deactivated) > 0 {
 		f.audience.Deactivated(deactivated)
 	}
 	if f.outage.Note(ctx, err) != nil {
-		f.nextSave = time.Now().Add(saveAgain)
+		f.nextSave = time.Now().Add(min(saveAgain, f.cfg.saveEvery()))
 		return
 	}
 	f.counters.beatsSaved.Add(uint64(len(beats)))

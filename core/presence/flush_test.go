@@ -174,7 +174,7 @@ func TestOutage(t *testing.T) {
 			}
 			require.Len(t, r.saved(), 3, "every 15 s")
 			last := r.saved()[2][0].At
-			require.Less(t, time.Since(last), saveEvery+2*time.Second, "with what was heard meanwhile")
+			require.Less(t, time.Since(last), r.cfg.saveEvery()+2*time.Second, "with what was heard meanwhile")
 		})
 	})
 

@@ -37,8 +37,9 @@ type Fallback interface {
 // Beats keeps last_heartbeat_at in Postgres.
 type Beats interface {
 	// SaveHeartbeats writes them with one UNNEST statement (batched past 10,000), never moving a time back, and
-	// names those among them who are deactivated.
-	SaveHeartbeats(ctx context.Context, beats []Heartbeat) (deactivated []core.MitraID, err error)
+	// names those among them who are deactivated. now is the time of the clock that they are on: what is written is how long
+	// ago they were by Postgres's own, since that one judges them and need not agree with any other.
+	SaveHeartbeats(ctx context.Context, beats []Heartbeat, now time.Time) (deactivated []core.MitraID, err error)
 	// TakeOffline sets those of the named mitras offline, reason heartbeat_timeout, whose last_heartbeat_at is
 	// older than stale too, judged under their locks; logs, withdraws offers, emits. It returns whom it took.
 	TakeOffline(ctx context.Context, ids []core.MitraID, stale time.Duration) ([]core.MitraID, error)

@@ -136,7 +136,7 @@ func (s *Service) storeBeats(ctx context.Context, beats []Heartbeat) error {
 	if len(beats) == 0 {
 		return nil
 	}
-	deactivated, err := s.beats.SaveHeartbeats(ctx, beats)
+	deactivated, err := s.beats.SaveHeartbeats(ctx, beats, s.clock())
 	if len(deactivated) > 0 {
 		s.audience.Deactivated(deactivated)
 	}

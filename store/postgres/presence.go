@@ -205,7 +205,9 @@ func (p *Presence) Counts(ctx context.Context, fresh time.Duration) (c presence.
 const saveChunk = 10_000
 
 const saveHeartbeatsSQL = `
-	with beat as (select id, max(at) as at from unnest($1::uuid[], $2::timestamptz[]) b (id, at) group by id),
+	with beat as (
+		select id, statement_timestamp() - greatest(min(age), interval '0') as at
+		from unnest($1::uuid[], $2::interval[]) b (id, age) group by id),
 	locked as materialized (select id, is_active from mitras where id = any($1) order by id for no key update),
 	saved as (
 		update mitras m set last_heartbeat_at = beat.at from beat join locked l on l.id = beat.id
@@ -213,17 +215,17 @@ const saveHeartbeatsSQL = `
 	select id from locked where not is_active`
 
 // SaveHeartbeats implements presence.Beats. Chunks that were saved stay saved when a later one fails.
-func (p *Presence) SaveHeartbeats(ctx context.Context, beats []presence.Heartbeat) (deactivated []core.MitraID, err error) {
+func (p *Presence) SaveHeartbeats(ctx context.Context, beats []presence.Heartbeat, now time.Time) (deactivated []core.MitraID, err error) {
 	for len(beats) > 0 {
 		n := min(len(beats), saveChunk)
-		ids, times := make([]core.MitraID, n), make([]time.Time, n)
+		ids, ages := make([]core.MitraID, n), make([]time.Duration, n)
 		for i, b := range beats[:n] {
-			ids[i], times[i] = b.MitraID, b.At
+			ids[i], ages[i] = b.MitraID, now.Sub(b.At)
 		}
 		beats = beats[n:]
 		var found []core.MitraID
 		err = p.db.inTx(ctx, "save heartbeats", func(ctx context.Context, t *tx) error {
-			rows, err := t.Query(ctx, saveHeartbeatsSQL, ids, times)
+			rows, err := t.Query(ctx, saveHeartbeatsSQL, ids, ages)
 			if err != nil {
 				return err
 			}

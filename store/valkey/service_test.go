@@ -100,7 +100,7 @@ func (l *ledger) IsReachable(context.Context, core.MitraID, time.Duration) (bool
 	return false, nil
 }
 
-func (l *ledger) SaveHeartbeats(_ context.Context, beats []presence.Heartbeat) ([]core.MitraID, error) {
+func (l *ledger) SaveHeartbeats(_ context.Context, beats []presence.Heartbeat, _ time.Time) ([]core.MitraID, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, beat := range beats {
