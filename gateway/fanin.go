@@ -146,10 +146,27 @@ func (s *Server) readOutbox(ctx context.Context) {
 			continue
 		}
 		from = now
-		for _, e := range events {
+		for _, e := range s.standing(events) {
 			s.Event(e)
 		}
 	}
+}
+
+// standing leaves out the offers that are closed by a later one of the events: what is read after an outage is old, and nobody
+// should be asked for what is gone. They count as seen.
+func (s *Server) standing(events []core.Event) []core.Event {
+	closed := make(map[core.OfferID]bool)
+	for _, e := range events {
+		var body pairing.Closed
+		if e.Kind == core.OfferClosed && json.Unmarshal(e.Body, &body) == nil {
+			closed[body.OfferID] = true
+		}
+	}
+	return slices.DeleteFunc(events, func(e core.Event) bool {
+		var body pairing.Offer
+		over := e.Kind == core.OfferMade && json.Unmarshal(e.Body, &body) == nil && closed[body.ID]
+		return over && s.seen.first(e.ID)
+	})
 }
 
 // seenEvents is how many outbox ids are remembered: half a minute of a thousand events a second.

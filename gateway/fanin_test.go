@@ -8,6 +8,7 @@ import (
 
 	"github.com/halobestie/bestie-gateway/core"
 	"github.com/halobestie/bestie-gateway/core/chat"
+	"github.com/halobestie/bestie-gateway/core/pairing"
 	"github.com/halobestie/bestie-gateway/gateway"
 	"github.com/halobestie/bestie-gateway/protocol"
 )
@@ -54,6 +55,27 @@ func TestOutboxWhileTheBusIsOut(t *testing.T) {
 		last = r.Stats().OutboxReads
 		return last == before
 	}, patience, 100*time.Millisecond)
+}
+
+// An offer that is gone when it is read is not sent, whoever brings it afterwards.
+func TestOutboxLeavesOutWhatIsOver(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, gateway.Config{OutboxPoll: 20 * time.Millisecond}, nil)
+	p := r.connect(core.Mitra)
+	gone, open := core.NewID[core.OfferID](), core.NewID[core.OfferID]()
+	offer := func(id int64, offer core.OfferID) core.Event {
+		return event(t, id, core.OfferMade, p.who.ID, pairing.Offer{ID: offer, ExpiresAt: time.Now().Add(time.Minute)})
+	}
+	r.world.live.Store(false)
+	r.world.commit(offer(1, gone), event(t, 2, core.OfferClosed, p.who.ID, pairing.Closed{OfferID: gone, Reason: pairing.ClosedTaken}), offer(3, open))
+	var closed protocol.OfferClosed
+	p.expect(&closed, 0)
+	require.Equal(t, protocol.UUID(gone), closed.OfferID)
+	r.Event(offer(1, gone))
+	var m protocol.Offer
+	p.expect(&m, 0)
+	require.Equal(t, protocol.UUID(open), m.OfferID)
+	p.beats(1)
 }
 
 func TestResubscribedReadsOnce(t *testing.T) {

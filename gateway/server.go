@@ -52,7 +52,7 @@ type Server struct {
 	stats     counters
 }
 
-// New makes a server that is not bound yet. clock is the stores' clock as this instance knows it: it stamps server_time
+// New makes a server that is not bound yet. clock is Postgres's clock as this instance knows it: it stamps server_time
 // and decides which offers are over.
 func New(cfg Config, auth Auth, clock core.Clock, log *slog.Logger) *Server {
 	cfg = cfg.withDefaults()

@@ -30,7 +30,7 @@ func newProgram(ctx context.Context, cfg config.Serve, clock core.Clock, log *sl
 
 	// The stores.
 	var err error
-	p.db, err = postgres.Open(ctx, string(cfg.DatabaseURL), postgres.Options{MaxConns: cfg.DatabaseMaxConns, Log: log})
+	p.db, err = postgres.Open(ctx, string(cfg.DatabaseURL), postgres.Options{MaxConns: cfg.DatabaseMaxConns, Clock: clock, Log: log})
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func newProgram(ctx context.Context, cfg config.Serve, clock core.Clock, log *sl
 		return nil, err
 	}
 	p.presence = newPresence(cfg.Presence, p.db, p.valkey, shared, log)
-	p.gateway = gateway.New(gatewayConfig(cfg.Sockets), p.auth, shared, log)
+	p.gateway = gateway.New(gatewayConfig(cfg.Sockets), p.auth, p.db.Now, log)
 	search := p.db.Pairing()
 	p.pairing = pairing.NewService(search, search, search, p.presence, p.gateway, p.db.Settings().Current, log)
 	talk := p.db.Chat()
@@ -58,7 +58,12 @@ func newProgram(ctx context.Context, cfg config.Serve, clock core.Clock, log *sl
 	}
 	p.hangUp = done
 	p.push = push.NewService(p.db.Devices(), p.db.Pushes(), sender, log)
-	p.db.OnCommit(func(_ []core.Event, mitras []core.MitraID) { p.presence.Touch(mitras) })
+	p.db.OnCommit(func(events []core.Event, mitras []core.MitraID) {
+		p.presence.Touch(mitras)
+		for _, e := range events { // our own sockets need no bus; what comes back over it is a duplicate
+			p.gateway.Event(e)
+		}
+	})
 
 	// What faces the world.
 	if err := p.buildHTTP(clock); err != nil {

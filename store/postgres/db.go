@@ -31,6 +31,7 @@ const (
 // Options are what Open needs beside the address. Zero values are good.
 type Options struct {
 	MaxConns int             // connections of the pool; 0: 16
+	Clock    core.Clock      // this machine's; nil: core.SystemClock
 	Log      *slog.Logger    // nil: discarded
 	Tracer   pgx.QueryTracer // sees every statement; for tests and profiles
 }
@@ -39,6 +40,8 @@ type Options struct {
 type DB struct {
 	pool     *pgxpool.Pool
 	log      *slog.Logger
+	clock    core.Clock   // ours, right or wrong
+	ahead    atomic.Int64 // Postgres's clock less ours, ns
 	settings *Settings
 	outbox   *Outbox
 	connects *batcher[core.MitraID, connected]
@@ -75,7 +78,10 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("DATABASE_URL: %w", err)
 	}
-	db := &DB{pool: pool, log: o.Log}
+	db := &DB{pool: pool, log: o.Log, clock: o.Clock}
+	if db.clock == nil {
+		db.clock = core.SystemClock
+	}
 	if db.log == nil {
 		db.log = slog.New(slog.DiscardHandler)
 	}

@@ -36,7 +36,7 @@ func (db *DB) Settings() *Settings { return db.settings }
 // Current is the copy as it is now. It does no I/O.
 func (s *Settings) Current() core.Settings { return *s.current.Load() }
 
-// Load reads app_config. Unknown keys and values out of bounds are logged once and ignored, so that the defaults hold in
+// Load reads app_config, and measures Postgres's clock (DB.Now). Unknown keys and values out of bounds are logged once and ignored, so that the defaults hold in
 // their place. UNAVAILABLE leaves the copy as it is.
 func (s *Settings) Load(ctx context.Context) error {
 	select {
@@ -68,7 +68,7 @@ func (s *Settings) Load(ctx context.Context) error {
 		}
 	}
 	s.current.Store(&next)
-	return nil
+	return s.db.measureClock(ctx)
 }
 
 func (s *Settings) complain(key, value string, err error) {

@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/halobestie/bestie-gateway/core"
+	"github.com/halobestie/bestie-gateway/store/postgres"
+	"github.com/halobestie/bestie-gateway/store/postgres/pgtest"
 )
 
 func TestSettings_BadRowsAreIgnored(t *testing.T) {
@@ -70,4 +72,13 @@ func TestSeed_OperatorAndMitra(t *testing.T) {
 	}
 	require.Equal(t, "first", value[string](w, `select password_hash from control_center_users where email = 'admin@halo.test'`))
 	require.Equal(t, 1, value[int](w, `select count(*) from mitras`))
+}
+
+// A clock that is an hour off is put right by what Postgres says.
+func TestNow(t *testing.T) {
+	t.Parallel()
+	db := pgtest.Open(t, pgtest.URL(t), postgres.Options{Clock: func() time.Time { return time.Now().Add(-time.Hour) }})
+	require.WithinDuration(t, time.Now().Add(-time.Hour), db.Now(), time.Minute, "before anything is known")
+	require.NoError(t, db.Settings().Load(t.Context()))
+	require.WithinDuration(t, time.Now(), db.Now(), time.Minute)
 }

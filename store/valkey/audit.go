@@ -4,11 +4,13 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	driver "github.com/valkey-io/valkey-go"
 
 	"github.com/halobestie/bestie-gateway/core"
+	"github.com/halobestie/bestie-gateway/store/valkey/link"
 )
 
 // Reflection is all that the mirror holds of one mitra.
@@ -31,7 +33,7 @@ const reflectionsPerTrip = 500
 func (m *Mirror) Reflect(ctx context.Context, ids []core.MitraID) (all []Reflection, now time.Time, err error) {
 	now = m.Now()
 	for chunk := range slices.Chunk(ids, reflectionsPerTrip) {
-		err = m.call(ctx, "reflect", func(ctx context.Context, conn driver.Client) error {
+		err = m.link.Call(ctx, "reflect", func(ctx context.Context, conn driver.Client) error {
 			part, err := m.reflect(ctx, conn, chunk)
 			all = append(all, part...)
 			return err
@@ -65,7 +67,7 @@ func (m *Mirror) reflect(ctx context.Context, conn driver.Client, ids []core.Mit
 			return nil, err
 		}
 		if len(column) != len(ids) {
-			return nil, errShape
+			return nil, link.ErrShape
 		}
 		columns[i] = column
 	}
@@ -76,7 +78,8 @@ func (m *Mirror) reflect(ctx context.Context, conn driver.Client, ids []core.Mit
 			return s
 		}
 		number := func(column int) int64 {
-			n, _ := strconv.ParseInt(text(column), 10, 64)
+			digits, _, _ := strings.Cut(text(column), " ") // of a socket, the instance follows
+			n, _ := strconv.ParseInt(digits, 10, 64)
 			return n
 		}
 		score := func(column int) *float64 {

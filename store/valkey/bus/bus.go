@@ -50,8 +50,9 @@ func New(l *link.Link, prefix string, log *slog.Logger) *Bus {
 	return b
 }
 
-// Live tells whether this instance is subscribed to everything.
-func (b *Bus) Live() bool { return b.listening.Load() }
+// Live tells whether this instance is subscribed to everything, and Valkey answers: a connection on which nothing comes any more
+// looks like one on which there is nothing to say, for a second or two.
+func (b *Bus) Live() bool { return b.listening.Load() && b.link.Up() }
 
 // Stats reads the counters.
 func (b *Bus) Stats() Stats {
