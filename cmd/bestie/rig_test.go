@@ -42,6 +42,9 @@ const patience = 15 * time.Second
 const secret = "a secret of the end-to-end tests"
 
 func TestMain(m *testing.M) {
+	if os.Getenv(asBestie) != "" {
+		main() // this binary stands in for bestie itself: see chaos_stand_test.go
+	}
 	before := goleak.IgnoreCurrent() // a library starts goroutines as it is loaded
 	code := m.Run()
 	pgtest.Stop()
@@ -105,6 +108,12 @@ type instance struct {
 // instance starts one; settings are lines like those of the environment. It is drained at the end of the test if not before.
 func (w *world) instance(settings ...string) *instance {
 	w.t.Helper()
+	return w.instanceAt(core.SystemClock, settings...)
+}
+
+// instanceAt starts one on a machine with that clock.
+func (w *world) instanceAt(clock core.Clock, settings ...string) *instance {
+	w.t.Helper()
 	cfg, err := config.Load[config.Serve](append([]string{
 		"DATABASE_URL=" + w.databaseURL, "DATABASE_MAX_CONNS=6", "VALKEY_URL=" + w.valkeyURL, "VALKEY_KEY_PREFIX=" + w.prefix,
 		"AUTH_JWT_SECRET=" + secret, "PUBLIC_ADDR=127.0.0.1:0", "INTERNAL_ADDR=127.0.0.1:0",
@@ -113,7 +122,7 @@ func (w *world) instance(settings ...string) *instance {
 	require.NoError(w.t, err)
 	log := slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	ctx, end := context.WithCancel(context.Background())
-	p, err := newProgram(ctx, cfg, core.SystemClock, log)
+	p, err := newProgram(ctx, cfg, clock, log)
 	require.NoError(w.t, err)
 	i := &instance{w: w, program: p, end: end, ended: make(chan error, 1)}
 	go func() { i.ended <- p.Run(ctx) }()

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/halobestie/bestie-gateway/bench/client"
+	"github.com/halobestie/bestie-gateway/bench/oracle"
+	"github.com/halobestie/bestie-gateway/bench/sim"
+	"github.com/halobestie/bestie-gateway/store/local"
+	"github.com/halobestie/bestie-gateway/store/postgres"
+	"github.com/halobestie/bestie-gateway/store/postgres/pgtest"
+	"github.com/halobestie/bestie-gateway/store/valkey/valkeytest"
+)
+
+// times are the durations of an arena: the real ones, or such that nothing lasts longer than some seconds.
+type times struct {
+	long                                                   bool
+	heartbeat, stale, grace, idle, offline, mirror, reseed int // seconds
+}
+
+var (
+	shortTimes = times{heartbeat: 1, stale: 5, grace: 2, idle: 5, offline: 1, mirror: 2, reseed: 4}
+	longTimes  = times{long: true, heartbeat: 15, stale: 45, grace: 20, idle: 45, offline: 30, mirror: 60, reseed: 300}
+)
+
+func (x times) settings() []string {
+	return []string{
+		fmt.Sprintf("WS_HEARTBEAT_SECONDS=%d", x.heartbeat),
+		fmt.Sprintf("WS_IDLE_TIMEOUT_SECONDS=%d", x.idle),
+		fmt.Sprintf("PRESENCE_GRACE_SECONDS=%d", x.grace),
+		fmt.Sprintf("MITRA_HEARTBEAT_STALE_SECONDS=%d", x.stale),
+		fmt.Sprintf("MITRA_AUTO_OFFLINE_SWEEP_SECONDS=%d", x.offline),
+		fmt.Sprintf("HEARTBEAT_MIRROR_INTERVAL_SECONDS=%d", x.mirror),
+		fmt.Sprintf("VALKEY_ONLINE_MIRROR_SWEEP_SECONDS=%d", x.reseed),
+	}
+}
+
+func (x times) staleLimit() time.Duration { return time.Duration(x.stale) * time.Second }
+
+// pick is one of two durations, as the form says.
+func (x times) pick(short, long time.Duration) time.Duration {
+	if x.long {
+		return long
+	}
+	return short
+}
+
+// arena is where a fault happens: private stores, two instances on them, and a small crowd of simulated clients.
+type arena struct {
+	t     *testing.T
+	times times
+	seed  uint64
+	world *world
+
+	postgres, valkey *local.Server
+	databaseURL      string // as a role that limits hold for, past all proxies
+	adminURL         string // the same database as its superuser
+	a, b             *stand
+
+	oracle *oracle.Oracle
+	crowd  sim.Options
+}
+
+// role is the database user of the instances: the superuser is above every limit.
+const role = "gateway"
+
+// newArena starts the stores and starts no instance.
+func newArena(t *testing.T, x times, seed uint64) *arena {
+	t.Helper()
+	a := &arena{t: t, times: x, seed: seed}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	var err error
+	a.postgres, err = local.Postgres(ctx, local.Options{Private: true})
+	require.NoError(t, err)
+	t.Cleanup(a.postgres.Stop)
+	a.valkey = valkeytest.Private(t)
+
+	pgtest.Exec(t, a.postgres.URL(), `create role `+role+` login password '`+role+`'`)
+	pgtest.Exec(t, a.postgres.URL(), `create database bestie owner `+role)
+	u, err := url.Parse(a.postgres.URL())
+	require.NoError(t, err)
+	u.Path = "/bestie"
+	a.adminURL = u.String()
+	u.User = url.UserPassword(role, role)
+	a.databaseURL = u.String()
+	require.NoError(t, postgres.Migrate(ctx, a.databaseURL, slog.New(slog.DiscardHandler)))
+	a.world = &world{t: t, databaseURL: a.databaseURL, valkeyURL: a.valkey.URL()}
+	require.NoError(t, perform(ctx, []string{"seed"}, &shell{out: io.Discard, err: io.Discard, environ: []string{"DATABASE_URL=" + a.databaseURL}}))
+	a.world.set("pairing_wave_seconds", 5)
+	a.a, a.b = a.newStand(), a.newStand()
+	a.crowd = sim.Options{
+		Mitras: 16, Customers: 6, PairingsPerSecond: 6, Verify: true, Alone: true, Seed: seed, Probes: -1,
+		Think:  sim.Range{Min: 5 * time.Millisecond, Max: 30 * time.Millisecond},
+		Talk:   sim.Range{Min: 200 * time.Millisecond, Max: 800 * time.Millisecond},
+		Breaks: 8 * time.Second, Stale: x.staleLimit(), Settle: x.staleLimit() + x.pick(40*time.Second, 2*time.Minute),
+		AnswerTimeout: x.pick(25*time.Second, time.Minute), WindDown: 40 * time.Second,
+	}
+	return a
+}
+
+// play lets the crowd use both instances while fault happens to them, and has everything judged. It gives the run's report.
+func (a *arena) play(fault func()) sim.Report {
+	t := a.t
+	t.Helper()
+	a.crowd.Targets, a.crowd.Internal = []string{a.a.public, a.b.public}, a.b.internal
+	healed := time.Time{}
+	a.crowd.During = func(ctx context.Context, o *oracle.Oracle) {
+		a.oracle = o
+		a.pairs(3)
+		fault()
+		healed = time.Now()
+		a.t.Logf("the fault is over; %v", a.recovered(ctx))
+		a.pairs(3)
+		a.hold(time.Until(healed.Add(a.times.staleLimit())))
+	}
+	var out bytes.Buffer
+	report, err := sim.Run(t.Context(), a.crowd, &out)
+	require.NoError(t, err, "seed %d", a.seed)
+	if len(report.Broken) > 0 || t.Failed() {
+		t.Errorf("seed %d\n%s", a.seed, out.String())
+	}
+	for _, name := range []string{sim.LatencyHeartbeat, sim.LatencyAnswer} {
+		l := report.Latency(name)
+		t.Logf("%s: p50 %v, p99 %v, max %v of %d", name, l.P50, l.P99, l.Max, l.N)
+	}
+	return report
+}
+
+// countedWithin is how soon after the heal everybody must be counted; countedLimit is when the test gives up waiting for it, on
+// a machine that has no time for it.
+const (
+	countedWithin = 10 * time.Second
+	countedLimit  = 3 * countedWithin
+)
+
+// recovered waits until every open socket of an available mitra is counted.
+func (a *arena) recovered(ctx context.Context) string {
+	began := time.Now()
+	for _, b := range a.oracle.Recovered(ctx, countedLimit) {
+		a.t.Errorf("seed %d: %v", a.seed, b)
+	}
+	took := time.Since(began)
+	if took > countedWithin {
+		return fmt.Sprintf("SLOW: everybody was counted after %v", took)
+	}
+	return fmt.Sprintf("everybody was counted after %v", took.Round(time.Millisecond))
+}
+
+// hold lets a fault last.
+func (a *arena) hold(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-a.t.Context().Done():
+	}
+}
+
+// pairs waits until so many more sessions have begun than now.
+func (a *arena) pairs(n int64) {
+	a.t.Helper()
+	begun := func() int64 {
+		return pgtest.Value[int64](a.t, a.adminURL, `select count(*) from chat_sessions where started_at is not null`)
+	}
+	before := begun()
+	a.until(func() bool { return begun() >= before+n }, "%d more pairings", n)
+}
+
+// until waits for a condition.
+func (a *arena) until(holds func() bool, what string, args ...any) {
+	a.t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.NewTimer(2 * patience)
+	defer limit.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-limit.C:
+			require.FailNow(a.t, fmt.Sprintf("seed %d: waited in vain for ", a.seed)+fmt.Sprintf(what, args...))
+		}
+	}
+}
+
+// api calls the routes of a stand.
+func (s *stand) api() *client.API { return client.NewAPI(s.public, s.internal) }

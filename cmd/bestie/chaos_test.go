@@ -1,0 +1,70 @@
+package main
+
+import (
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/halobestie/bestie-gateway/core"
+)
+
+// trial is one thing that goes wrong under load.
+type trial struct {
+	name string
+	run  func(a *arena)
+}
+
+// trials lists all of them.
+func trials() []trial {
+	var all []trial
+	all = append(all, valkeyTrials()...)
+	return all
+}
+
+// atOnce is how many trials run at the same time: they mostly wait.
+const atOnce = 4
+
+// Stores and instances break while a crowd uses them, and nothing that anybody was promised is lost. The short form, with
+// scaled times, is part of the tests; CHAOS=long has the real ones (make chaos), CHAOS_SEED the seeds to run, CHAOS_ONLY a
+// part of the names.
+func TestChaos(t *testing.T) {
+	t.Parallel()
+	x, seeds := shortTimes, []uint64{rand.Uint64()}
+	if os.Getenv("CHAOS") == "long" {
+		x = longTimes
+	}
+	if list := os.Getenv("CHAOS_SEED"); list != "" {
+		seeds = nil
+		for _, text := range strings.Split(list, ",") {
+			seed, err := strconv.ParseUint(text, 10, 64)
+			if err != nil {
+				t.Fatalf("CHAOS_SEED: %v", err)
+			}
+			seeds = append(seeds, seed)
+		}
+	}
+	var running sync.WaitGroup
+	defer running.Wait()
+	turns := make(chan struct{}, atOnce)
+	for _, seed := range seeds {
+		for _, one := range trials() {
+			if !strings.Contains(one.name, os.Getenv("CHAOS_ONLY")) {
+				continue
+			}
+			running.Go(func() {
+				turns <- struct{}{}
+				defer func() { <-turns }()
+				t.Run(one.name, func(t *testing.T) { one.run(newArena(t, x, seed)) })
+			})
+		}
+	}
+}
+
+// inside starts both instances in this process.
+func (a *arena) inside() {
+	a.a.startInside(core.SystemClock)
+	a.b.startInside(core.SystemClock)
+}
