@@ -13,7 +13,7 @@ const (
 	Offer          Kind = "offer"           // a mitra whose app has not confirmed an offer
 	PaymentDue     Kind = "payment_due"     // the customer: a mitra was found, the payment opens the session
 	SessionStarted Kind = "session_started" // both sides
-	SessionEnded   Kind = "session_ended"   // both sides, also when it was not paid in time
+	SessionEnded   Kind = "session_ended"   // both sides, also when it was not paid in time; a mitra who lost it to another
 	SearchEnded    Kind = "search_ended"    // the customer: nobody was found
 	SetOffline     Kind = "set_offline"     // a mitra, by the system or an operator
 )

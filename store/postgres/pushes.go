@@ -56,6 +56,11 @@ func (t *tx) pushMove(from chat.Status, s chat.Session) {
 	}
 }
 
+// pushLost pushes to a mitra that a session of its is over for it, and goes on with another.
+func (t *tx) pushLost(mitra core.MitraID, s chat.Session) {
+	t.pushes = append(t.pushes, draftPush{kind: push.SessionEnded, to: core.UserID(mitra), session: s.ID})
+}
+
 // pushMode pushes a change of mode that the mitra did not make.
 func (t *tx) pushMode(mitra core.MitraID, change presence.Change) {
 	others := []presence.Reason{presence.HeartbeatTimeout, presence.IgnoredOffers, presence.ByOperator}

@@ -349,3 +349,19 @@ func TestPushes_CostNoStatement(t *testing.T) {
 	require.LessOrEqual(t, count(), 12)
 	require.Zero(t, value[int](w, `select count(*) from pushes`), "nobody has a device, nothing is queued")
 }
+
+func TestPushes_OfAReroute(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	former, next := w.mitra(), w.mitra()
+	oldOne, newOne := device(w, core.Mitra, former), device(w, core.Mitra, next)
+	s := w.asks(w.free, former)
+	s = w.accepts(s, former)
+	mine := device(w, core.Customer, s.CustomerID)
+	w.told()
+	s = w.reroutes(s)
+	require.Equal(t, both(push.SessionEnded, oldOne), w.told(), "the customer's goes on")
+	w.wave(s, next)
+	w.accepts(s, next)
+	require.Equal(t, both(push.SessionStarted, mine, newOne), w.told())
+}

@@ -40,6 +40,7 @@ func (t *tx) reroute(ctx context.Context, h held, by actor, reason, note string)
 	if err := t.emit(core.SessionUpdated, core.UserID(h.mitra), s); err != nil {
 		return s, err
 	}
+	t.pushLost(h.mitra, s)
 	return s, t.tell(s)
 }
 
