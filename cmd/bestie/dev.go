@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/halobestie/bestie-gateway/cmd/bestie/config"
-	"github.com/halobestie/bestie-gateway/core"
 	"github.com/halobestie/bestie-gateway/store/local"
 	"github.com/halobestie/bestie-gateway/store/postgres"
 )
@@ -96,7 +95,7 @@ func dev(ctx context.Context, sh *shell, dir string) error {
 	if err := seedDemo(ctx, cfg, sh); err != nil {
 		return err
 	}
-	p, err := newProgram(ctx, cfg.Serve, core.SystemClock, log)
+	p, err := newProgram(ctx, cfg.Serve, wholeMachine(), log)
 	if err != nil {
 		return err
 	}

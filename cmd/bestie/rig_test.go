@@ -122,7 +122,7 @@ func (w *world) instanceAt(clock core.Clock, settings ...string) *instance {
 	require.NoError(w.t, err)
 	log := slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	ctx, end := context.WithCancel(context.Background())
-	p, err := newProgram(ctx, cfg, clock, log)
+	p, err := newProgram(ctx, cfg, machine{clock: clock}, log)
 	require.NoError(w.t, err)
 	i := &instance{w: w, program: p, end: end, ended: make(chan error, 1)}
 	go func() { i.ended <- p.Run(ctx) }()

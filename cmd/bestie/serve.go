@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/halobestie/bestie-gateway/cmd/bestie/config"
-	"github.com/halobestie/bestie-gateway/core"
 )
 
 func serveCommand() *command {
@@ -32,7 +31,7 @@ DRAIN_SECONDS, and the process ends within a second after that. A second signal 
 			if refused := refusals(cfg); len(refused) > 0 {
 				return refused
 			}
-			p, err := newProgram(ctx, cfg, core.SystemClock, newLogger(cfg.Log, sh.err))
+			p, err := newProgram(ctx, cfg, wholeMachine(), newLogger(cfg.Log, sh.err))
 			if err != nil {
 				return err
 			}

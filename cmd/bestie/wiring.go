@@ -23,9 +23,10 @@ import (
 )
 
 // newProgram builds an instance from the ground up and starts nothing. The stores need not answer yet; an error is a setting
-// that cannot be used. clock is this machine's; none of the instances need agree with another's. A program that is not Run must be
+// that cannot be used. The machine's clock is its own; none of the instances need agree with another's. A program that is not Run must be
 // closed.
-func newProgram(ctx context.Context, cfg config.Serve, clock core.Clock, log *slog.Logger) (*program, error) {
+func newProgram(ctx context.Context, cfg config.Serve, m machine, log *slog.Logger) (*program, error) {
+	clock := m.clock
 	p := &program{cfg: cfg, log: log, started: make(chan struct{})}
 
 	// The stores.
@@ -46,7 +47,7 @@ func newProgram(ctx context.Context, cfg config.Serve, clock core.Clock, log *sl
 		return nil, err
 	}
 	p.presence = newPresence(cfg.Presence, p.db, p.valkey, shared, log)
-	p.gateway = gateway.New(gatewayConfig(cfg.Sockets), p.auth, p.db.Now, log)
+	p.gateway = gateway.New(gatewayConfig(cfg.Sockets, m.loops), p.auth, p.db.Now, log)
 	search := p.db.Pairing()
 	p.pairing = pairing.NewService(search, search, search, p.presence, p.gateway, p.db.Settings().Current, log)
 	talk := p.db.Chat()
@@ -103,7 +104,7 @@ func newPresence(c config.Presence, db *postgres.DB, mirror *valkey.Client, cloc
 	return presence.NewService(cfg, truth, truth, truth, mirror.Mirror(cfg.Stale, cfg.Grace), clock, log)
 }
 
-func gatewayConfig(c config.Sockets) gateway.Config {
+func gatewayConfig(c config.Sockets, loops int) gateway.Config {
 	return gateway.Config{
 		Socket: socket.Config{
 			MaxMessageBytes:    c.MaxMessageBytes,
@@ -115,6 +116,8 @@ func gatewayConfig(c config.Sockets) gateway.Config {
 			IdleTimeout:        config.Seconds(c.IdleTimeout),
 			MaxAge:             config.Seconds(c.MaxAge),
 			AllowedOrigins:     c.AllowedOrigins,
+			Loops:              loops,
+			Dedicated:          loops > 0,
 		},
 		Heartbeat: config.Seconds(c.Heartbeat),
 		// Zero would mean the default; at once is meant.
