@@ -24,6 +24,7 @@ type keys struct {
 	access  []byte
 	refresh []byte
 	code    []byte
+	seal    []byte
 }
 
 func deriveKeys(secret []byte) (keys, error) {
@@ -37,6 +38,7 @@ func deriveKeys(secret []byte) (keys, error) {
 		{&kid, "bestie: kid", 4},
 		{&k.refresh, "bestie: refresh secrets", sha256.Size},
 		{&k.code, "bestie: phone codes", sha256.Size},
+		{&k.seal, "bestie: sealed tokens", 32},
 	} {
 		key, err := hkdf.Key(sha256.New, secret, nil, derived.purpose, derived.length)
 		if err != nil {

@@ -34,13 +34,19 @@ type Account struct {
 // IdentityKind says by what somebody proved who they are.
 type IdentityKind string
 
-// ByPhone is a phone code. Google and Apple will stand here.
-const ByPhone IdentityKind = "phone"
+// The kinds.
+const (
+	ByPhone  IdentityKind = "phone"  // a phone code
+	ByGoogle IdentityKind = "google" // an ID token of Google's
+	ByApple  IdentityKind = "apple"  // one of Apple's
+)
 
 // Identity is a proof that was checked: it belongs to at most one account of an app.
 type Identity struct {
 	Kind  IdentityKind
-	Value string // the phone in E.164
+	Value string       // the phone in E.164, or the provider's sub
+	Email string       // verified by the provider, to be shown; never looked up by. Empty: none
+	Apple *SealedToken // with ByApple: what is to be revoked when the account goes; nil: none
 }
 
 // Device is where a request comes from, for the list of a user's sessions and for limits.
@@ -78,17 +84,17 @@ func (s *Service) SignInAnonymous(ctx context.Context, from Device) (Tokens, err
 	if err != nil {
 		return Tokens{}, err
 	}
-	account, err := s.accounts.SignUp(ctx, session)
+	account, err := s.deps.Accounts.SignUp(ctx, session)
 	if err != nil {
 		return Tokens{}, err
 	}
 	s.stats.signIns.Add(1)
-	return s.pair(account, session.ID, refresh, s.clock().Add(session.TTL))
+	return s.pair(account, session.ID, refresh, s.deps.Clock().Add(session.TTL))
 }
 
 // Me reads the account behind a principal. NOT_FOUND when it is gone, UNAVAILABLE.
 func (s *Service) Me(ctx context.Context, who core.Principal) (Account, error) {
-	return s.accounts.Account(ctx, who.Type, who.ID)
+	return s.deps.Accounts.Account(ctx, who.Type, who.ID)
 }
 
 // pair puts a signed access token beside a refresh token. The access token never outlives the auth session.
@@ -105,7 +111,7 @@ func (s *Service) pair(account Account, session core.AuthSessionID, refresh stri
 // SeedMitra makes, or finds by its phone, a mitra for a test, and signs it in. BAD_MESSAGE of phone or display_name, CONFLICT when the phone
 // is a real mitra's, NOT_FOUND when there are no test accounts here, OVERLOADED, UNAVAILABLE.
 func (s *Service) SeedMitra(ctx context.Context, phone, name string, from Device) (Tokens, error) {
-	if s.tests == nil {
+	if s.deps.Tests == nil {
 		return Tokens{}, core.Errorf(core.NotFound, "test accounts are off")
 	}
 	number, err := NormalizePhone(phone)
@@ -119,18 +125,18 @@ func (s *Service) SeedMitra(ctx context.Context, phone, name string, from Device
 	if err != nil {
 		return Tokens{}, err
 	}
-	account, err := s.tests.SeedMitra(ctx, number, name, session)
+	account, err := s.deps.Tests.SeedMitra(ctx, number, name, session)
 	if err != nil {
 		return Tokens{}, err
 	}
-	return s.pair(account, session.ID, refresh, s.clock().Add(session.TTL))
+	return s.pair(account, session.ID, refresh, s.deps.Clock().Add(session.TTL))
 }
 
 // IssueFor makes count test users and gives an access token of each. Their refresh tokens do not exist. BAD_MESSAGE for a user
 // type without test users or a count that is not from 1 to 1,000,000, NOT_FOUND when there are no test accounts here, UNAVAILABLE.
 func (s *Service) IssueFor(ctx context.Context, user core.UserType, count int) ([]string, error) {
 	switch {
-	case s.tests == nil:
+	case s.deps.Tests == nil:
 		return nil, core.Errorf(core.NotFound, "test accounts are off")
 	case user != core.Customer && user != core.Mitra:
 		return nil, core.FieldError("user_type", "must be %s or %s", core.Customer, core.Mitra)
@@ -143,12 +149,12 @@ func (s *Service) IssueFor(ctx context.Context, user core.UserType, count int) (
 		if err != nil {
 			return nil, err
 		}
-		made, err := s.tests.Fill(ctx, user, sessions, phones)
+		made, err := s.deps.Tests.Fill(ctx, user, sessions, phones)
 		if err != nil {
 			return nil, err
 		}
 		for _, row := range made {
-			pair, err := s.pair(row.Account, row.ID, "", s.clock().Add(s.lives[user].total))
+			pair, err := s.pair(row.Account, row.ID, "", s.deps.Clock().Add(s.lives[user].total))
 			if err != nil {
 				return nil, err
 			}

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"net/netip"
 	"time"
@@ -64,7 +65,8 @@ type delivery struct {
 }
 
 // RequestCode sends a six-digit code to a phone of an app, customer or mitra. BAD_MESSAGE of phone, RESEND_COOLDOWN and RATE_LIMITED with
-// RetryAfter, OVERLOADED, UNAVAILABLE (for customers also when the provider is out). A mitra's code leaves after the answer.
+// RetryAfter, ATTEMPTS_EXCEEDED when the provider blocks the phone, OVERLOADED, UNAVAILABLE (for customers also when the provider is
+// out). A mitra's code leaves after the answer.
 func (s *Service) RequestCode(ctx context.Context, app core.UserType, phone string, from Device) (CodeTicket, error) {
 	number, err := NormalizePhone(phone)
 	if err != nil {
@@ -74,11 +76,11 @@ func (s *Service) RequestCode(ctx context.Context, app core.UserType, phone stri
 	if err != nil {
 		return CodeTicket{}, err
 	}
-	settings := s.settings()
+	settings := s.deps.Settings()
 	id := core.NewID[core.OTPRequestID]()
 	blind := make([]byte, sha256.Size)
 	rand.Read(blind) // never fails (crypto/rand)
-	deliver, err := s.codes.Issue(ctx, NewCode{
+	deliver, err := s.deps.Codes.Issue(ctx, NewCode{
 		ID: id, App: app, Phone: number, Origin: from.origin(),
 		MAC: codeMAC(s.keys[0], id, code), Blind: blind, Settings: settings,
 	})
@@ -89,12 +91,16 @@ func (s *Service) RequestCode(ctx context.Context, app core.UserType, phone stri
 	if app != core.Customer {
 		return ticket, s.enqueue(delivery{phone: number, code: code, deliver: deliver})
 	}
-	if err := s.send(ctx, app, number, code); err != nil {
+	switch err := s.send(ctx, app, number, code); core.CodeOf(err) {
+	case "":
+		return ticket, nil
+	case core.RateLimited, core.AttemptsExceeded, core.BadMessage: // the provider's own limits
+		return CodeTicket{}, err
+	default:
 		return CodeTicket{}, &core.Error{
 			Code: core.Unavailable, Message: "the code could not be sent", RetryAfter: settings.OTPResend, Err: err,
 		}
 	}
-	return ticket, nil
 }
 
 // VerifyCode signs in with a code, or links its phone to the customer who asks and keeps that auth session. The codes of
@@ -107,11 +113,11 @@ func (s *Service) VerifyCode(ctx context.Context, proof CodeProof) (Tokens, erro
 	if proof.Link != nil && (proof.Link.Type != core.Customer || proof.App != core.Customer) {
 		return Tokens{}, core.Errorf(core.Forbidden, "only a customer's account takes a phone")
 	}
-	attempt := Attempt{Request: proof.Request, App: proof.App, MaxAttempts: s.settings().OTPMaxAttempts}
+	attempt := Attempt{Request: proof.Request, App: proof.App, MaxAttempts: s.deps.Settings().OTPMaxAttempts}
 	for _, k := range s.keys {
 		attempt.MACs = append(attempt.MACs, codeMAC(k, proof.Request, proof.Code))
 	}
-	phone, err := s.codes.Attempt(ctx, attempt)
+	phone, err := s.deps.Codes.Attempt(ctx, attempt)
 	if err != nil {
 		if core.CodeOf(err) == core.CodeMismatch {
 			s.stats.codesWrong.Add(1)
@@ -132,21 +138,21 @@ func (s *Service) signIn(ctx context.Context, app core.UserType, identity Identi
 	if err != nil {
 		return Tokens{}, err
 	}
-	account, err := s.accounts.SignIn(ctx, app, identity, session)
+	account, err := s.deps.Accounts.SignIn(ctx, app, identity, session)
 	if err != nil {
 		return Tokens{}, err
 	}
 	s.stats.signIns.Add(1)
-	return s.pair(account, session.ID, refresh, s.clock().Add(session.TTL))
+	return s.pair(account, session.ID, refresh, s.deps.Clock().Add(session.TTL))
 }
 
 // link adds a proved identity to a customer's account. The answer repeats the newest refresh token of its auth session, so that
 // a lost answer costs nothing; only when its key is gone a new generation is made.
 func (s *Service) link(ctx context.Context, who core.Principal, identity Identity, from Device) (Tokens, error) {
-	if _, err := s.accounts.Link(ctx, who.Customer(), identity); err != nil {
+	if _, err := s.deps.Accounts.Link(ctx, who.Customer(), identity); err != nil {
 		return Tokens{}, err
 	}
-	row, err := s.sessions.Session(ctx, who.Session)
+	row, err := s.deps.Sessions.Session(ctx, who.Session)
 	if core.CodeOf(err) == core.NotFound || (err == nil && row.Over) {
 		return Tokens{}, errSessionOver()
 	}
@@ -214,9 +220,14 @@ func (s *Service) deliverOne(ctx context.Context, d delivery) {
 func (s *Service) send(ctx context.Context, app core.UserType, phone, code string) error {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	if err := s.sender.SendCode(ctx, app, phone, code); err != nil {
+	if err := s.deps.Sender.SendCode(ctx, app, phone, code); err != nil {
 		s.stats.codesFailed.Add(1)
-		s.log.ErrorContext(ctx, "a phone code could not be sent", "app", string(app), "error", err)
+		level := slog.LevelError // somebody has to look after the provider
+		switch core.CodeOf(err) {
+		case core.RateLimited, core.AttemptsExceeded, core.BadMessage:
+			level = slog.LevelWarn // the phone is to blame
+		}
+		s.deps.Log.Log(ctx, level, "a phone code could not be sent", "app", string(app), "error", err)
 		return fmt.Errorf("send a phone code: %w", err)
 	}
 	s.stats.codesSent.Add(1)

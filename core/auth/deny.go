@@ -105,7 +105,7 @@ func (d *denyList) load(found []Revocation, now time.Time) {
 // Deny refuses the access tokens of revoked auth sessions from now on. It is called for every core.AuthRevoked that
 // arrives; it never blocks and takes duplicates.
 func (s *Service) Deny(revoked Revoked) {
-	now := s.clock()
+	now := s.deps.Clock()
 	for _, session := range revoked.Sessions {
 		s.denied.add(session, now)
 	}
@@ -114,8 +114,8 @@ func (s *Service) Deny(revoked Revoked) {
 // LoadDenied reads what was revoked within an access token's life, or since the last successful call. Call it before the
 // listeners are bound; Run repeats it. UNAVAILABLE.
 func (s *Service) LoadDenied(ctx context.Context) error {
-	now := s.clock()
-	found, err := s.sessions.RevokedWithin(ctx, s.denied.missing(now))
+	now := s.deps.Clock()
+	found, err := s.deps.Sessions.RevokedWithin(ctx, s.denied.missing(now))
 	if err != nil {
 		return err
 	}

@@ -3,26 +3,12 @@ package auth_test
 import (
 	"bytes"
 	"context"
-	"flag"
-	"log/slog"
 	"sync"
-	"testing"
 	"time"
-
-	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/halobestie/bestie-gateway/core"
 	"github.com/halobestie/bestie-gateway/core/auth"
 )
-
-func TestMain(m *testing.M) {
-	// bcrypt is fifteen times as slow under the race detector. More with -rapid.checks.
-	if err := flag.Set("rapid.checks", "30"); err != nil {
-		panic(err)
-	}
-	goleak.VerifyTestMain(m)
-}
 
 // clock is a time that tests move.
 type clock struct {
@@ -55,8 +41,11 @@ type memory struct {
 	codes    map[core.OTPRequestID]*code
 	tries    map[string]int // by address
 	hashes   map[string]string
-	asked    []time.Duration // of RevokedWithin
-	raced    func()          // called once before Rotate
+	apple    map[core.CustomerID]kept
+
+	forgotten, resealed chan core.CustomerID
+	asked               []time.Duration // of RevokedWithin
+	raced               func()          // called once before Rotate
 }
 
 type row struct {
@@ -77,7 +66,8 @@ type code struct {
 func newMemory(c *clock) *memory {
 	return &memory{
 		clock: c, accounts: map[core.UserID]auth.Account{}, rows: map[core.AuthSessionID]*row{}, codes: map[core.OTPRequestID]*code{},
-		tries: map[string]int{}, hashes: map[string]string{},
+		tries: map[string]int{}, hashes: map[string]string{}, apple: map[core.CustomerID]kept{},
+		forgotten: make(chan core.CustomerID, 100), resealed: make(chan core.CustomerID, 100),
 	}
 }
 
@@ -122,8 +112,14 @@ func (m *memory) open(account auth.Account, session auth.NewSession) {
 }
 
 func (m *memory) byPhone(user core.UserType, phone string) (auth.Account, bool) {
+	return m.by(user, auth.Identity{Kind: auth.ByPhone, Value: phone})
+}
+
+// by finds who holds an identity; those of Google and Apple are told by their addresses here.
+func (m *memory) by(user core.UserType, identity auth.Identity) (auth.Account, bool) {
 	for _, account := range m.accounts {
-		if account.Type == user && account.Phone == phone {
+		if account.Type == user && (identity.Kind == auth.ByPhone && account.Phone == identity.Value ||
+			identity.Kind != auth.ByPhone && account.Email == identity.Email) {
 			return account, true
 		}
 	}
@@ -136,14 +132,18 @@ func (m *memory) SignIn(_ context.Context, user core.UserType, identity auth.Ide
 		return auth.Account{}, err
 	}
 	defer unlock()
-	account, found := m.byPhone(user, identity.Value)
+	account, found := m.by(user, identity)
 	switch {
 	case user == core.Mitra && (!found || !account.Active):
 		return account, core.Errorf(core.AccountInactive, "inactive")
 	case !found:
-		account = auth.Account{Type: user, ID: core.NewID[core.UserID](), Phone: identity.Value, Active: true}
+		account = auth.Account{Type: user, ID: core.NewID[core.UserID](), Email: identity.Email, Active: true}
+		if identity.Kind == auth.ByPhone {
+			account.Phone = identity.Value
+		}
 	}
 	m.open(account, session)
+	m.keepApple(account.ID, identity.Apple)
 	return account, nil
 }
 
@@ -153,11 +153,15 @@ func (m *memory) Link(_ context.Context, customer core.CustomerID, identity auth
 		return auth.Account{}, err
 	}
 	defer unlock()
-	if holder, found := m.byPhone(core.Customer, identity.Value); found && holder.ID != core.UserID(customer) {
+	if holder, found := m.by(core.Customer, identity); found && holder.ID != core.UserID(customer) {
 		return auth.Account{}, core.Errorf(core.IdentityInUse, "in use")
 	}
 	account := m.accounts[core.UserID(customer)]
-	account.Phone, account.Anonymous = identity.Value, false
+	account.Anonymous, account.Email = false, identity.Email
+	if identity.Kind == auth.ByPhone {
+		account.Phone = identity.Value
+	}
+	m.keepApple(account.ID, identity.Apple)
 	m.accounts[account.ID] = account
 	return account, nil
 }
@@ -342,55 +346,4 @@ func (p *phones) SendCode(_ context.Context, app core.UserType, phone, code stri
 	}
 	p.codes <- sent{app, phone, code}
 	return nil
-}
-
-// bench is a service on fakes.
-type bench struct {
-	*auth.Service
-	store  *memory
-	phones *phones
-	clock  *clock
-}
-
-var (
-	secretA = bytes.Repeat([]byte("a"), 32)
-	secretB = bytes.Repeat([]byte("b"), 32)
-	secretC = bytes.Repeat([]byte("c"), 32)
-)
-
-func setup(t testing.TB) *bench {
-	t.Helper()
-	c := newClock()
-	b := &bench{store: newMemory(c), phones: &phones{codes: make(chan sent, 1000)}, clock: c}
-	b.Service = b.with(t, auth.Config{Secret: secretA})
-	return b
-}
-
-// with makes a further instance on the same store.
-func (b *bench) with(t testing.TB, cfg auth.Config) *auth.Service {
-	t.Helper()
-	s, err := auth.New(cfg, auth.Deps{
-		Accounts: b.store, Sessions: b.store, Codes: b.store, Operators: b.store, Tests: b.store, Sender: b.phones,
-		Settings: core.DefaultSettings, Clock: b.clock.Now, Log: slog.New(slog.DiscardHandler),
-	})
-	require.NoError(t, err)
-	return s
-}
-
-// run runs the service until the test ends.
-func (b *bench) run(t testing.TB) {
-	t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- b.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		require.NoError(t, <-done)
-	})
-}
-
-func requireCode(t testing.TB, want core.Code, err error) {
-	t.Helper()
-	require.Error(t, err)
-	require.Equal(t, want, core.CodeOf(err), "%v", err)
 }

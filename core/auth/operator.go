@@ -45,17 +45,17 @@ func (s *Service) LogIn(ctx context.Context, email, password string, from Device
 	if err != nil {
 		return Tokens{}, err
 	}
-	account, err := s.operators.LogIn(ctx, try, session)
+	account, err := s.deps.Operators.LogIn(ctx, try, session)
 	if err != nil {
 		return Tokens{}, err
 	}
 	s.stats.logIns.Add(1)
-	return s.pair(account, session.ID, refresh, s.clock().Add(session.TTL))
+	return s.pair(account, session.ID, refresh, s.deps.Clock().Add(session.TTL))
 }
 
 // tryPassword gives the try of a right password. UNAUTHENTICATED for a wrong one.
 func (s *Service) tryPassword(ctx context.Context, address, password string) (PasswordTry, error) {
-	try, err := s.operators.TryPassword(ctx, address, s.settings())
+	try, err := s.deps.Operators.TryPassword(ctx, address, s.deps.Settings())
 	if err != nil {
 		if core.CodeOf(err) == core.RateLimited {
 			s.stats.lockedOut.Add(1)
@@ -76,7 +76,7 @@ func (s *Service) tryPassword(ctx context.Context, address, password string) (Pa
 // ConfirmPassword holds a signed-in operator to its password once more, before it may set a new one. It counts like a log-in. FORBIDDEN
 // about current_password when it is wrong, RATE_LIMITED, NOT_FOUND, OVERLOADED, UNAVAILABLE.
 func (s *Service) ConfirmPassword(ctx context.Context, operator core.OperatorID, password string) error {
-	account, err := s.accounts.Account(ctx, core.Operator, core.UserID(operator))
+	account, err := s.deps.Accounts.Account(ctx, core.Operator, core.UserID(operator))
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (s *Service) ConfirmPassword(ctx context.Context, operator core.OperatorID,
 	if err != nil {
 		return err
 	}
-	return s.operators.ForgiveTries(ctx, try.Operator)
+	return s.deps.Operators.ForgiveTries(ctx, try.Operator)
 }
 
 // RefreshOperator is Refresh for the control center: it takes operators' refresh tokens, which Refresh does not, and no others.

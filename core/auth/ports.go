@@ -61,6 +61,43 @@ type Operators interface {
 	ForgiveTries(ctx context.Context, operator core.OperatorID) error
 }
 
+// Customers is what customers do to their own accounts.
+type Customers interface {
+	// Rename sets the display name. NOT_FOUND, UNAVAILABLE.
+	Rename(ctx context.Context, customer core.CustomerID, name string) (Account, error)
+	// Delete makes an account nobody's, in one transaction, and tells which auth sessions it revoked. Once more changes nothing. NOT_FOUND,
+	// UNAVAILABLE.
+	Delete(ctx context.Context, customer core.CustomerID) ([]core.AuthSessionID, error)
+	// Export reads everything about a customer as of one moment. NOT_FOUND, UNAVAILABLE.
+	Export(ctx context.Context, customer core.CustomerID) (Export, error)
+}
+
+// IDTokens checks the ID tokens of one provider. Implemented by package oidc.
+type IDTokens interface {
+	// Verify: UNAUTHENTICATED about id_token or nonce, UNAVAILABLE when the provider's keys cannot be had.
+	Verify(ctx context.Context, idToken, nonce string) (Claim, error)
+}
+
+// AppleGrants speaks with Apple about refresh tokens. Implemented by package oidc.
+type AppleGrants interface {
+	// Exchange gives the refresh token for a code of the subject. UNAUTHENTICATED about authorization_code, NOT_FOUND when codes are not
+	// exchanged here, UNAVAILABLE.
+	Exchange(ctx context.Context, client, code, subject string) (refreshToken string, err error)
+	// Revoke is to be tried again on any error.
+	Revoke(ctx context.Context, client, refreshToken string) error
+}
+
+// AppleTokens keeps Apple's refresh tokens, sealed. All methods answer UNAVAILABLE when the store is out.
+type AppleTokens interface {
+	// Orphans claims some of those that are to be revoked now; each is due again, ever later, until it is forgotten.
+	Orphans(ctx context.Context, limit int) ([]SealedToken, error)
+	Forget(ctx context.Context, customer core.CustomerID) error
+	// SealedOtherwise lists some that another key than that sealed, in the order of their customers.
+	SealedOtherwise(ctx context.Context, keyID string, after core.CustomerID, limit int) ([]SealedToken, error)
+	// Reseal replaces old by renewed, unless it has changed.
+	Reseal(ctx context.Context, old, renewed SealedToken) error
+}
+
 // TestAccounts makes users that nobody signed up for: for the test routes and for load.
 type TestAccounts interface {
 	// SeedMitra makes a test mitra or renames the one with this phone, makes it active, and opens an auth session for it. CONFLICT when

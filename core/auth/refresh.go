@@ -148,7 +148,7 @@ func (s *Service) rotate(ctx context.Context, row Session, from Device) (Tokens,
 	if err != nil {
 		return Tokens{}, false, err
 	}
-	won, err := s.sessions.Rotate(ctx, row.ID, row.Generation, hash, from)
+	won, err := s.deps.Sessions.Rotate(ctx, row.ID, row.Generation, hash, from)
 	if err != nil || !won {
 		return Tokens{}, false, err
 	}
@@ -179,7 +179,7 @@ func (s *Service) LogoutByRefresh(ctx context.Context, token string) error {
 // RevokeAll ends every auth session of a user: it is signed out everywhere, its sockets close. Use cases of the store that take an
 // account's rights away do this in their own transaction. UNAVAILABLE.
 func (s *Service) RevokeAll(ctx context.Context, user core.UserID, why RevokeReason) error {
-	revoked, err := s.sessions.RevokeAll(ctx, user, core.AuthSessionID{}, why)
+	revoked, err := s.deps.Sessions.RevokeAll(ctx, user, core.AuthSessionID{}, why)
 	if err != nil {
 		return err
 	}
@@ -188,10 +188,10 @@ func (s *Service) RevokeAll(ctx context.Context, user core.UserID, why RevokeRea
 }
 
 func (s *Service) revoke(ctx context.Context, id core.AuthSessionID, why RevokeReason) error {
-	if err := s.sessions.Revoke(ctx, id, why); err != nil {
+	if err := s.deps.Sessions.Revoke(ctx, id, why); err != nil {
 		return err
 	}
-	s.denied.add(id, s.clock())
+	s.denied.add(id, s.deps.Clock())
 	return nil
 }
 
@@ -199,7 +199,7 @@ func (s *Service) revoke(ctx context.Context, id core.AuthSessionID, why RevokeR
 // knows which.
 func (s *Service) theft(ctx context.Context, row Session) error {
 	s.stats.thefts.Add(1)
-	s.log.WarnContext(ctx, "an older refresh token came back: the auth session is revoked",
+	s.deps.Log.WarnContext(ctx, "an older refresh token came back: the auth session is revoked",
 		"auth_session", row.ID.String(), "user_type", string(row.Account.Type), "user", row.Account.ID.String())
 	if err := s.revoke(ctx, row.ID, Theft); err != nil {
 		return err
@@ -209,7 +209,7 @@ func (s *Service) theft(ctx context.Context, row Session) error {
 
 // locate reads a family and finds a presented secret's place in it. UNAUTHENTICATED when it has none.
 func (s *Service) locate(ctx context.Context, id core.AuthSessionID, secret string) (Session, place, error) {
-	row, err := s.sessions.Session(ctx, id)
+	row, err := s.deps.Sessions.Session(ctx, id)
 	if core.CodeOf(err) == core.NotFound {
 		return Session{}, stranger, errNotARefreshToken()
 	}

@@ -41,15 +41,20 @@ type Config struct {
 
 // Deps is what the service stands on.
 type Deps struct {
-	Accounts  Accounts
-	Sessions  Sessions
-	Codes     Codes
-	Operators Operators
-	Tests     TestAccounts // may be nil: no test routes
-	Sender    CodeSender
-	Settings  func() core.Settings
-	Clock     core.Clock
-	Log       *slog.Logger
+	Accounts    Accounts
+	Sessions    Sessions
+	Codes       Codes
+	Operators   Operators
+	Customers   Customers
+	Tests       TestAccounts // nil: no test routes
+	Sender      CodeSender
+	Google      IDTokens // nil: nobody signs in with Google; the same for Apple
+	Apple       IDTokens
+	Grants      AppleGrants // nil: Apple's codes are left alone
+	AppleTokens AppleTokens // with Grants
+	Settings    func() core.Settings
+	Clock       core.Clock
+	Log         *slog.Logger
 }
 
 // lifespan bounds an auth session.
@@ -67,6 +72,7 @@ type Stats struct {
 	LogIns          uint64 // of operators
 	LogInsFailed    uint64
 	LockedOut       uint64 // log-ins refused without a look at the password
+	AppleFailed     uint64 // authorization codes that were refused or could not be exchanged
 	CodesSent       uint64
 	CodesFailed     uint64 // the provider refused or was out
 	CodesRight      uint64
@@ -79,28 +85,21 @@ type Stats struct {
 // loop. Run must be running for mitra codes to leave and for the deny list to follow the store.
 type Service struct {
 	// Fixed after construction.
-	keys      []keys
-	signer    *signer
-	lives     map[core.UserType]lifespan
-	accounts  Accounts
-	operators Operators
-	sessions  Sessions
-	codes     Codes
-	tests     TestAccounts
-	sender    CodeSender
-	settings  func() core.Settings
-	clock     core.Clock
-	log       *slog.Logger
-	known     *verified
-	denied    *denyList
-	hashing   *hashing
-	outgoing  chan delivery
+	keys     []keys
+	signer   *signer
+	lives    map[core.UserType]lifespan
+	deps     Deps
+	orphaned chan struct{} // an account was deleted
+	known    *verified
+	denied   *denyList
+	hashing  *hashing
+	outgoing chan delivery
 
 	flying  sync.Mutex
 	flights map[[16]byte]*flight // refreshes under way by the hash of their token; guarded by flying
 
 	stats struct {
-		verifiedKnown, verifiedNew, refused, signIns, refreshes, replays, thefts, logIns, logInsFailed, lockedOut,
+		verifiedKnown, verifiedNew, refused, signIns, refreshes, replays, thefts, logIns, logInsFailed, lockedOut, appleFailed,
 		codesSent, codesFailed, codesRight, codesWrong, denyLoadsFailed atomic.Uint64
 	}
 }
@@ -134,20 +133,13 @@ func New(cfg Config, deps Deps) (*Service, error) {
 			core.Customer: app, core.Mitra: app,
 			core.Operator: {orDefault(cfg.OperatorTTL, defaultOperator), orDefault(cfg.OperatorIdle, defaultOperatorIdle)},
 		},
-		operators: deps.Operators,
-		accounts:  deps.Accounts,
-		sessions:  deps.Sessions,
-		codes:     deps.Codes,
-		tests:     deps.Tests,
-		sender:    deps.Sender,
-		settings:  deps.Settings,
-		clock:     deps.Clock,
-		log:       deps.Log,
-		known:     newVerified(orDefault(cfg.KnownTokens, defaultKnown)),
-		denied:    newDenyList(access + denySlack),
-		hashing:   newHashing(orDefault(cfg.Hashers, max(1, runtime.GOMAXPROCS(0)/2))),
-		outgoing:  make(chan delivery, outgoingCodes),
-		flights:   make(map[[16]byte]*flight),
+		deps:     deps,
+		orphaned: make(chan struct{}, 1),
+		known:    newVerified(orDefault(cfg.KnownTokens, defaultKnown)),
+		denied:   newDenyList(access + denySlack),
+		hashing:  newHashing(orDefault(cfg.Hashers, max(1, runtime.GOMAXPROCS(0)/2))),
+		outgoing: make(chan delivery, outgoingCodes),
+		flights:  make(map[[16]byte]*flight),
 	}, nil
 }
 
@@ -166,6 +158,7 @@ func (s *Service) Run(ctx context.Context) error {
 	for range codeSenders {
 		workers.Go(func() { s.deliver(ctx) })
 	}
+	workers.Go(func() { s.keepApple(ctx) })
 	defer workers.Wait()
 
 	tick := time.NewTicker(denyPoll)
@@ -173,7 +166,7 @@ func (s *Service) Run(ctx context.Context) error {
 	for {
 		if err := s.LoadDenied(ctx); err != nil && ctx.Err() == nil {
 			s.stats.denyLoadsFailed.Add(1)
-			s.log.WarnContext(ctx, "the deny list could not be read; the one in memory stays", "error", err)
+			s.deps.Log.WarnContext(ctx, "the deny list could not be read; the one in memory stays", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -191,7 +184,7 @@ func (s *Service) Verify(token string) (core.Principal, error) {
 		return core.Principal{}, errNotOurs()
 	}
 	key := tokenKey(token)
-	who, known := s.known.get(key, s.clock())
+	who, known := s.known.get(key, s.deps.Clock())
 	if !known {
 		var err error
 		if who, err = s.signer.verify(token); err != nil {
@@ -225,6 +218,7 @@ func (s *Service) Stats() Stats {
 		LogIns:          s.stats.logIns.Load(),
 		LogInsFailed:    s.stats.logInsFailed.Load(),
 		LockedOut:       s.stats.lockedOut.Load(),
+		AppleFailed:     s.stats.appleFailed.Load(),
 		CodesSent:       s.stats.codesSent.Load(),
 		CodesFailed:     s.stats.codesFailed.Load(),
 		CodesRight:      s.stats.codesRight.Load(),

@@ -86,11 +86,35 @@ func (t *tx) customerBy(ctx context.Context, identity auth.Identity) (id core.Us
 		on conflict (`+column+`) where `+column+` is not null do nothing`, core.NewID[core.CustomerID](), identity.Value); err != nil {
 		return id, err
 	}
-	err = t.QueryRow(ctx, `select id from customers where `+column+` = $1 for share`, identity.Value).Scan(&id)
+	err = t.QueryRow(ctx, `select id from customers where `+column+` = $1 for no key update`, identity.Value).Scan(&id)
 	if missing(err) {
 		return id, errAgain // unlinked or deleted between the two statements
 	}
-	return id, err
+	if err != nil {
+		return id, err
+	}
+	return id, t.attach(ctx, core.CustomerID(id), identity)
+}
+
+// attach keeps what came with an identity: an address to show, unless there is one or it is another account's, and what Apple wants
+// revoked one day.
+func (t *tx) attach(ctx context.Context, customer core.CustomerID, identity auth.Identity) error {
+	if identity.Email != "" {
+		if _, err := t.Exec(ctx, `update customers set email = $2, updated_at = now()
+			where id = $1 and email is null and not exists (select from customers where email = $2)`, customer, identity.Email); err != nil {
+			if violates(err, "customers_email") {
+				return errAgain // another account got it just now
+			}
+			return err
+		}
+	}
+	if identity.Apple == nil {
+		return nil
+	}
+	_, err := t.Exec(ctx, `insert into apple_tokens (customer_id, client_id, key_id, sealed) values ($1, $2, $3, $4)
+		on conflict (customer_id) do update set client_id = excluded.client_id, key_id = excluded.key_id, sealed = excluded.sealed`,
+		customer, identity.Apple.Client, identity.Apple.KeyID, identity.Apple.Sealed)
+	return err
 }
 
 // mitraBy finds an active mitra. The share lock makes a deactivation, which revokes all auth sessions, wait for this one's.
@@ -105,8 +129,13 @@ func (t *tx) mitraBy(ctx context.Context, identity auth.Identity) (id core.UserI
 
 // identityColumn names the column of customers that holds an identity.
 func identityColumn(kind auth.IdentityKind) (string, error) {
-	if kind == auth.ByPhone {
+	switch kind {
+	case auth.ByPhone:
 		return "phone", nil
+	case auth.ByGoogle:
+		return "google_sub", nil
+	case auth.ByApple:
+		return "apple_sub", nil
 	}
 	return "", core.Errorf(core.Internal, "no such kind of identity")
 }
@@ -143,8 +172,16 @@ func (a *Accounts) Link(ctx context.Context, customer core.CustomerID, identity 
 		if err != nil {
 			return err
 		}
+		if done.RowsAffected() == 1 {
+			if err := tx.attach(ctx, customer, identity); err != nil {
+				return err
+			}
+		}
 		account, err = scanAccount(tx.QueryRow(ctx, accountSQL, core.Customer, customer))
-		if err == nil && done.RowsAffected() == 0 {
+		switch {
+		case err == nil && !account.Active:
+			err = core.Errorf(core.NotFound, "no such account")
+		case err == nil && done.RowsAffected() == 0:
 			err = core.Errorf(core.Conflict, "the account has another %s", identity.Kind)
 		}
 		return err

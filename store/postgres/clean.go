@@ -12,6 +12,9 @@ type retention struct {
 	keep time.Duration
 }
 
+// sessionKeep is how long auth sessions that are over stay for questions; it is longer than any access token lives.
+const sessionKeep = 7 * 24 * time.Hour
+
 // cleanBatch bounds a statement, so that it stays within its time however much there is to do.
 const cleanBatch = 5000
 
@@ -34,6 +37,35 @@ var (
 			delete from session_waves where ctid = any(array(
 				select ctid from session_waves where created_at < now() - $1::interval order by created_at limit $2 for update skip locked))`,
 			30 * 24 * time.Hour,
+		},
+		{
+			"phone codes", `
+			delete from otp_requests where id = any(array(
+				select id from otp_requests where created_at < now() - $1::interval order by created_at limit $2 for update skip locked))`,
+			2 * time.Hour, // the limits look back for one, and no code lives as long
+		},
+		{
+			"auth sessions that have expired", `
+			with dead as materialized (
+				select id from auth_sessions where expires_at < now() - $1::interval order by expires_at limit $2 for update skip locked),
+			silent as (delete from device_tokens where auth_session_id in (select id from dead))
+			delete from auth_sessions where id in (select id from dead)`,
+			sessionKeep,
+		},
+		{
+			"auth sessions that were revoked", `
+			with dead as materialized (
+				select id from auth_sessions where revoked_at < now() - $1::interval order by revoked_at limit $2 for update skip locked),
+			silent as (delete from device_tokens where auth_session_id in (select id from dead))
+			delete from auth_sessions where id in (select id from dead)`,
+			sessionKeep,
+		},
+		{
+			"log-ins of nobody", `
+			delete from unknown_logins where email_hash = any(array(
+				select email_hash from unknown_logins where updated_at < now() - $1::interval and (lockout_until is null or lockout_until < now())
+				order by updated_at limit $2 for update skip locked))`,
+			24 * time.Hour,
 		},
 		{
 			"devices", `
