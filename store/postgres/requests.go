@@ -77,12 +77,14 @@ func (t *tx) keepKey(ctx context.Context, user core.UserID, kind, key string, bo
 	return known, err
 }
 
-// The session starts out waiting; its first wave, in the same transaction, changes that.
+// The session starts out waiting; its first wave, in the same transaction, changes that. The lock on its customer lets a deletion of the
+// account see it, or it the deletion.
 const beginSQL = `
 	with k as (select id, duration_minutes, price from session_packages where id = $3 and is_active),
+	c as (select id from customers where id = $2 and deleted_at is null for key share),
 	s as (
 		insert into chat_sessions (id, customer_id, package_id, status, duration_minutes, price, note, waiting, search_deadline_at)
-		select $1, $2, k.id, 'searching', k.duration_minutes, k.price, $4, true, statement_timestamp() + $5::interval from k
+		select $1, $2, k.id, 'searching', k.duration_minutes, k.price, $4, true, statement_timestamp() + $5::interval from k, c
 		on conflict (customer_id) where status in ('searching', 'pending_payment', 'active') do nothing
 		returning *),
 	noted as (
@@ -93,10 +95,7 @@ const beginSQL = `
 func (t *tx) begin(ctx context.Context, id core.SessionID, r pairing.Request) (chat.Session, error) {
 	settings := t.db.settings.Current()
 	s, err := scanSession(t.QueryRow(ctx, beginSQL, id, r.CustomerID, r.PackageID, r.Note, settings.SearchDuration), settings.CustomerAnonymity)
-	switch {
-	case violates(err, "chat_sessions_customer_id_fkey"):
-		return s, core.Errorf(core.NotFound, "no such customer")
-	case !missing(err):
+	if !missing(err) {
 		return s, err
 	}
 	var live core.SessionID
@@ -112,15 +111,18 @@ func (t *tx) begin(ctx context.Context, id core.SessionID, r pairing.Request) (c
 	if !missing(err) {
 		return s, err
 	}
-	var onSale bool
-	err = t.QueryRow(ctx, `select exists (select from session_packages where id = $1 and is_active)`, r.PackageID).Scan(&onSale)
-	if err == nil && !onSale {
-		err = core.Errorf(core.PackageUnavailable, "no such package on sale")
+	var onSale, there bool
+	err = t.QueryRow(ctx, `select exists (select from session_packages where id = $1 and is_active),
+		exists (select from customers where id = $2 and deleted_at is null)`, r.PackageID, r.CustomerID).Scan(&onSale, &there)
+	switch {
+	case err != nil:
+		return s, err
+	case !there:
+		return s, core.Errorf(core.NotFound, "no such customer")
+	case !onSale:
+		return s, core.Errorf(core.PackageUnavailable, "no such package on sale")
 	}
-	if err == nil {
-		err = errAgain // what stood in the way has ended in between
-	}
-	return s, err
+	return s, errAgain // what stood in the way has ended in between
 }
 
 // Cancel implements pairing.Searches.
