@@ -188,10 +188,22 @@ func (h *house) do(server *httptest.Server, method, path, body string, headers .
 	text, err := io.ReadAll(response.Body)
 	require.NoError(h.t, err)
 	got := answer{status: response.StatusCode, header: response.Header, text: string(text)}
+	h.asDescribed(server, method, path, got)
 	if len(text) > 0 && strings.HasPrefix(response.Header.Get("Content-Type"), "application/json") {
 		require.NoError(h.t, json.Unmarshal(text, &got.body), "%s", text)
 	}
 	return got
+}
+
+// asDescribed holds the answer of a route that the router has to its description.
+func (h *house) asDescribed(server *httptest.Server, method, path string, got answer) {
+	h.t.Helper()
+	path, _, _ = strings.Cut(path, "?")
+	inside := strings.HasPrefix(path, "/internal/")
+	absent := inside && strings.HasPrefix(path, "/internal/_test/") && got.status == http.StatusNotFound
+	if described := rest.Describe("test"); described.Template(method, path) != "" && inside == (server == h.internal) && !absent {
+		require.NoError(h.t, described.Check(method, path, got.status, []byte(got.text)), "%s", got.text)
+	}
 }
 
 func (h *house) post(path, body string, headers ...string) answer {
