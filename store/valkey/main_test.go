@@ -22,7 +22,9 @@ import (
 
 func TestMain(m *testing.M) {
 	code := valkeytest.Main(m)
-	if err := goleak.Find(); err != nil && code == 0 {
+	// A client of a cluster closes connections to nodes that went away 5 s later, in a goroutine that nobody can wait for.
+	late := goleak.IgnoreAnyFunction("github.com/valkey-io/valkey-go.(*clusterClient)._refresh.func2")
+	if err := goleak.Find(late); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}

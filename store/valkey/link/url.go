@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"slices"
@@ -40,6 +41,14 @@ func parse(raw string) (driver.ClientOption, error) {
 		if !slices.Contains(parameters, name) {
 			return driver.ClientOption{}, fmt.Errorf("valkey: VALKEY_URL has a parameter that is not known; known are %s", strings.Join(parameters, ", "))
 		}
+	}
+	// The driver takes an address without a port for the first one once more.
+	option.InitAddress = option.InitAddress[:1]
+	for _, addr := range query["addr"] {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			addr = net.JoinHostPort(addr, "6379")
+		}
+		option.InitAddress = append(option.InitAddress, addr)
 	}
 	if file := query.Get("ca_file"); file != "" {
 		if err := trust(&option, file); err != nil {

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -86,6 +87,7 @@ func Dial(t testing.TB, url string) driver.Client {
 		t.Fatalf("%s: %v", url, err)
 	}
 	option.DisableCache = true
+	option.Sentinel.Password = option.Password // local's sentinels have the same
 	client, err := driver.NewClient(option)
 	if err != nil {
 		t.Fatalf("%s: %v", url, err)
@@ -97,7 +99,7 @@ func Dial(t testing.TB, url string) driver.Client {
 func start(o local.Options) (*local.Server, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	o.Progress = func(line string) { fmt.Fprintln(os.Stderr, "valkeytest:", line) }
+	o.Progress = progress
 	server, err := local.Valkey(ctx, o)
 	if err != nil {
 		return nil, err
@@ -126,3 +128,48 @@ func deleteAll(t testing.TB, url, prefix string) {
 		cursor = page.Cursor
 	}
 }
+
+// Cluster starts a cluster of three masters with a replica each, for one test, and stops it at the test's end.
+func Cluster(t testing.TB) *local.ValkeyCluster {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
+	defer cancel()
+	cluster, err := local.StartValkeyCluster(ctx, 3, local.Options{Progress: progress})
+	if err != nil {
+		t.Fatalf("no Valkey cluster to test with: %v", err)
+	}
+	t.Cleanup(cluster.Stop)
+	return cluster
+}
+
+// Sentinel starts a master and its replica under a sentinel, for one test.
+func Sentinel(t testing.TB) *local.ValkeySentinel {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
+	defer cancel()
+	sentinel, err := local.StartValkeySentinel(ctx, local.Options{Progress: progress})
+	if err != nil {
+		t.Fatalf("no Valkey to test with: %v", err)
+	}
+	t.Cleanup(sentinel.Stop)
+	return sentinel
+}
+
+// TLS starts a Valkey that speaks TLS, for one test, and gives its URL without ca_file, and the file.
+func TLS(t testing.TB) (url, caFile string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
+	defer cancel()
+	server, ca, err := local.ValkeyTLS(ctx, local.Options{Progress: progress})
+	if err != nil {
+		t.Fatalf("no Valkey to test with: %v", err)
+	}
+	t.Cleanup(server.Stop)
+	caFile = filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(caFile, ca, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return server.URL(), caFile
+}
+
+func progress(line string) { fmt.Fprintln(os.Stderr, "valkeytest:", line) }
