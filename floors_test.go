@@ -49,6 +49,7 @@ var floors = []floor{
 	{name: "store/valkey/link", ours: []string{"core/..."}, third: []string{"github.com/valkey-io/valkey-go"}},
 	{name: "store/valkey/bus", ours: []string{"core/...", "store/valkey/link"}, third: []string{"github.com/valkey-io/valkey-go"}},
 	{name: "store/local", third: []string{"github.com/alicebob/miniredis/v2"}},
+	{name: "core/auth/oidc", ours: []string{"core", "core/auth"}, third: []string{"github.com/golang-jwt/jwt/v5"}}, // other people's tokens are JWTs, too
 	{name: "core/auth/...", ours: []string{"core", "core/auth"}},
 	{name: "core/payment/...", ours: []string{"core", "core/payment"}},
 	{name: "core/push/...", ours: []string{"core", "core/push"}, third: []string{"github.com/golang-jwt/jwt/v5"}}, // assertions to vendors
