@@ -8,7 +8,7 @@ FUZZ   ?= 30s
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## a gateway with private stores and demo data, on this machine
@@ -33,6 +33,18 @@ fmt: ## format the code
 .PHONY: bench
 bench: ## benchmarks, once each
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: bench-load
+bench-load: ## the load generator against a gateway of its own (ARGS="-length 2s echo", ARGS=fleet)
+	$(GO) run ./bench/cmd/load $(ARGS)
+
+.PHONY: bench-peers
+bench-peers: ## the gateway beside other servers, in turns, about 15 minutes; writes bench/RESULTS.md
+	cd bench/peers && $(GO) run . $(ARGS)
+
+.PHONY: bench-diff
+bench-diff: ## benchmarks of two commits compared: make bench-diff A=HEAD~1 B=HEAD
+	.ci/bench-diff $(A) $(B) $(ROUNDS)
 
 .PHONY: fuzz
 fuzz: ## every fuzz test for FUZZ=30s

@@ -180,7 +180,7 @@ func (w *world) End(_ context.Context, id core.SessionID, _ core.Principal, _ st
 func (w *world) Register(context.Context, core.Principal, string, push.Platform) error { return nil }
 
 // drop is the next call of Dropped.
-func (w *world) drop(t *testing.T) dropped {
+func (w *world) drop(t testing.TB) dropped {
 	t.Helper()
 	select {
 	case d := <-w.drops:

@@ -34,14 +34,14 @@ const patience = 10 * time.Second
 // rig is a gateway on loopback over a made-up world.
 type rig struct {
 	*gateway.Server
-	t      *testing.T
+	t      testing.TB
 	world  *world
 	tokens *tokens
 	stop   func()
 }
 
 // newRig runs a gateway until the test ends. prepare may change the world before anything connects.
-func newRig(t *testing.T, cfg gateway.Config, prepare func(*world)) *rig {
+func newRig(t testing.TB, cfg gateway.Config, prepare func(*world)) *rig {
 	t.Helper()
 	if cfg.Socket.Loops == 0 {
 		cfg.Socket.Loops = 2
@@ -85,7 +85,7 @@ func principal(role core.UserType) core.Principal {
 
 // peer is an app.
 type peer struct {
-	t    *testing.T
+	t    testing.TB
 	who  core.Principal
 	conn net.Conn
 	in   *bufio.Reader

@@ -73,8 +73,8 @@ type Opening struct {
 	PerSecond float64       `json:"per_second"`          // at most so many; 0: no limit
 	After     time.Duration `json:"after"`               // the task's beginning
 	Cut       bool          `json:"cut,omitempty"`       // those that are open are cut first: all at once, or each before its turn when there is a rate
-	Subscribe bool          `json:"subscribe,omitempty"` // to events
-	Tokens    string        `json:"tokens,omitempty"`    // a file with a token a line; ""; as before
+	Subscribe bool          `json:"subscribe,omitempty"` // to events; those that are cut: as before
+	Tokens    string        `json:"tokens,omitempty"`    // a file with a token a line; "": as before
 	First     int           `json:"first,omitempty"`     // the line of the range's first socket, from 0
 }
 

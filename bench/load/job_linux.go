@@ -139,7 +139,9 @@ func (j *job) prepareOpening() error {
 		c := &j.conns[i]
 		if tokens != nil {
 			c.token = tokens[(o.First+j.number(i)-o.From)%len(tokens)]
-			c.subscribe = o.Subscribe
+		}
+		if !o.Cut {
+			c.subscribe = o.Subscribe // who comes back wants what it wanted
 		}
 		if c.phase == closed || o.Cut {
 			j.queue = append(j.queue, attempt{conn: i})

@@ -5,6 +5,7 @@
 package subject
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -148,6 +149,27 @@ func (g *Gateway) Tokens(ctx context.Context, role protocol.Role, count int, fil
 		return fmt.Errorf("make tokens: %w: %s", err, &complaints)
 	}
 	return nil
+}
+
+// Target makes the instance one to be measured, with a token for each socket of the scenarios: customers, and mitras who ask.
+// Tokens that an earlier run in the same folder left are used again.
+func (g *Gateway) Target(ctx context.Context, s load.Sizes) (load.Target, error) {
+	t := load.Target{
+		Name: "bestie", PID: g.PID, Targets: []string{g.Public}, Dialect: Dialect(), Heap: g.Heap, TokenGap: 1,
+		Tokens: filepath.Join(g.Dir, "customers.txt"), Askers: filepath.Join(g.Dir, "mitras.txt"),
+	}
+	return t, errors.Join(
+		g.fill(ctx, protocol.RoleCustomer, max(s.IdleTo, s.Audience), t.Tokens),
+		g.fill(ctx, protocol.RoleMitra, s.Busy+1, t.Askers),
+	)
+}
+
+// fill makes tokens unless the file has enough of them.
+func (g *Gateway) fill(ctx context.Context, role protocol.Role, count int, file string) error {
+	if text, err := os.ReadFile(file); err == nil && bytes.Count(text, []byte("\n")) >= count {
+		return nil
+	}
+	return g.Tokens(ctx, role, count, file)
 }
 
 // Metric reads one of the instance's own counters.

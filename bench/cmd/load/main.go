@@ -19,7 +19,6 @@ import (
 
 	"github.com/halobestie/bestie-gateway/bench/load"
 	"github.com/halobestie/bestie-gateway/bench/subject"
-	"github.com/halobestie/bestie-gateway/protocol"
 )
 
 func main() {
@@ -111,7 +110,7 @@ func runScenarios(ctx context.Context, o options, names []string) (err error) {
 			return err
 		}
 		defer gateway.Stop()
-		if target, err = prepared(ctx, gateway, o.sizes.WithDefaults()); err != nil {
+		if target, err = gateway.Target(ctx, o.sizes.WithDefaults()); err != nil {
 			return err
 		}
 	}
@@ -127,18 +126,6 @@ func runScenarios(ctx context.Context, o options, names []string) (err error) {
 		fmt.Fprintln(os.Stderr, "wrote", file)
 	}
 	return errors.Join(err, drawErr, load.WriteJSON(filepath.Join(o.out, "load.json"), results), results[0].WriteTable(os.Stdout))
-}
-
-// prepared makes a running gateway a target, with tokens for all sockets.
-func prepared(ctx context.Context, g *subject.Gateway, s load.Sizes) (load.Target, error) {
-	t := load.Target{
-		Name: "bestie", PID: g.PID, Targets: []string{g.Public}, Dialect: subject.Dialect(), Heap: g.Heap, TokenGap: 1,
-		Tokens: filepath.Join(g.Dir, "customers.txt"), Askers: filepath.Join(g.Dir, "mitras.txt"),
-	}
-	return t, errors.Join(
-		g.Tokens(ctx, protocol.RoleCustomer, max(s.IdleTo, s.Audience), t.Tokens),
-		g.Tokens(ctx, protocol.RoleMitra, s.Busy+1, t.Askers),
-	)
 }
 
 // place is a folder with the program.
