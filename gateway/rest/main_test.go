@@ -44,6 +44,7 @@ type house struct {
 	db               *postgres.DB
 	service          *auth.Service
 	codes            chan string
+	vendor           *vendor
 	readiness        *readiness
 	public, internal *httptest.Server
 	log              *lines
@@ -96,16 +97,19 @@ func openWith(t *testing.T, cfg rest.Config, change func(*rest.Deps)) *house {
 	h.db = pgtest.Open(t, h.url, postgres.Options{MaxConns: 12})
 	log := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	accounts := h.db.Accounts()
+	h.vendor = newVendor(t)
+	google, apple := h.vendor.verifiers()
 	var err error
 	h.service, err = auth.New(auth.Config{Secret: secret}, auth.Deps{
-		Accounts: accounts, Sessions: accounts, Codes: accounts, Operators: accounts, Tests: accounts, Sender: inbox(h.codes),
+		Accounts: accounts, Sessions: accounts, Codes: accounts, Operators: accounts, Customers: accounts, Tests: accounts, Sender: inbox(h.codes),
+		Google: google, Apple: apple, Grants: apple, AppleTokens: accounts,
 		Settings: h.db.Settings().Current, Clock: core.SystemClock, Log: log,
 	})
 	require.NoError(t, err)
 	h.run()
 
 	deps := rest.Deps{
-		Tokens: h.service, SignIn: h.service, Operators: h.service, TestAccounts: h.service, Catalogue: h.db.Chat(), Readiness: h.readiness,
+		Tokens: h.service, SignIn: h.service, Accounts: h.service, Operators: h.service, TestAccounts: h.service, Catalogue: h.db.Chat(), Readiness: h.readiness,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "bestie_up 1\n") }),
 	}
 	if change != nil {

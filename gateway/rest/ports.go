@@ -16,6 +16,7 @@ type Tokens interface {
 	Refresh(ctx context.Context, token string, from auth.Device) (auth.Tokens, error)
 	Logout(ctx context.Context, who core.Principal) error
 	LogoutByRefresh(ctx context.Context, token string) error
+	LogoutAll(ctx context.Context, who core.Principal) error
 }
 
 // SignIn lets people in.
@@ -23,7 +24,15 @@ type SignIn interface {
 	SignInAnonymous(ctx context.Context, from auth.Device) (auth.Tokens, error)
 	RequestCode(ctx context.Context, app core.UserType, phone string, from auth.Device) (auth.CodeTicket, error)
 	VerifyCode(ctx context.Context, proof auth.CodeProof) (auth.Tokens, error)
+	SignInWith(ctx context.Context, proof auth.TokenProof) (auth.Tokens, error)
 	Me(ctx context.Context, who core.Principal) (auth.Account, error)
+}
+
+// Accounts is what customers do to their own accounts. Implemented by auth.Service.
+type Accounts interface {
+	Rename(ctx context.Context, who core.Principal, name string) (auth.Account, error)
+	DeleteAccount(ctx context.Context, who core.Principal) error
+	Export(ctx context.Context, who core.Principal) (auth.Export, error)
 }
 
 // ControlCenter lets the people of the control center in. Implemented by auth.Service.
@@ -71,6 +80,7 @@ type Part struct {
 type Deps struct {
 	Tokens       Tokens
 	SignIn       SignIn
+	Accounts     Accounts
 	Operators    ControlCenter
 	Limits       Limits       // nil: each instance limits for itself
 	TestAccounts TestAccounts // nil: the test routes are off and answer 404

@@ -71,7 +71,7 @@ func Public(cfg Config, deps Deps, clock core.Clock, log *slog.Logger) http.Hand
 }
 
 func (s *server) publicRoutes() []Route {
-	routes := []Route{
+	routes := append(s.customerRoutes(),
 		On("GET", "/healthz", Anybody, "Whether the process is alive", s.healthz),
 		On("GET", "/readyz", Anybody, "Whether the instance should get traffic", s.readyz(false)).May(http.StatusServiceUnavailable),
 		On("POST", "/api/shared/auth/anonymous", Anybody, "Make an anonymous customer and sign it in", s.signInAnonymous, core.Overloaded).Creates(),
@@ -80,14 +80,14 @@ func (s *server) publicRoutes() []Route {
 		On("POST", "/api/shared/auth/logout", Anybody, "End the auth session", s.logout,
 			core.Unauthenticated, core.SessionRevoked, core.TokenExpired, core.Overloaded),
 		On("GET", "/api/client/packages", Customers, "What can be bought", s.packages),
-	}
+	)
 	for app, user := range map[string]core.UserType{"client": core.Customer, "mitra": core.Mitra} {
 		access := Customers
 		if user == core.Mitra {
 			access = Mitras
 		}
 		routes = append(routes,
-			On("POST", "/api/"+app+"/auth/otp/request", Anybody, "Ask for a phone code", s.requestCode(user), core.ResendCooldown),
+			On("POST", "/api/"+app+"/auth/otp/request", Anybody, "Ask for a phone code", s.requestCode(user), core.ResendCooldown, core.AttemptsExceeded, core.Overloaded),
 			On("POST", "/api/"+app+"/auth/otp/verify", Anybody, "Sign in by a phone code", s.verifyCode(user),
 				core.CodeMismatch, core.OTPExpired, core.OTPUsed, core.AttemptsExceeded, core.WrongFlow, core.AccountInactive,
 				core.IdentityInUse, core.Conflict, core.Unauthenticated, core.TokenExpired, core.SessionRevoked, core.Forbidden, core.Overloaded),
