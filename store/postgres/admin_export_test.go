@@ -24,7 +24,9 @@ func ListStatements(mitra core.MitraID, customer core.CustomerID, operator core.
 	}
 	no, day := false, admin.Key{At: time.Now().Add(-24 * time.Hour), ID: mitra}
 	name, phone := admin.Key{Text: "Mitra 11", ID: mitra}, admin.Key{Text: "+628100001"}
-	for what, filter := range map[string]admin.MitraFilter{"all": {}, "online": {Mode: "online"}, "offline": {Mode: "offline"}, "inactive": {Active: &no}} {
+	for what, filter := range map[string]admin.MitraFilter{
+		"all": {}, "online": {Mode: "online"}, "offline": {Mode: "offline"}, "inactive": {Active: &no}, "online and inactive": {Mode: "online", Active: &no},
+	} {
 		add("mitras, "+what, admin.Newest, day, func(s admin.Span) (*query, string) { return mitrasQuery(filter, s, 1) })
 	}
 	add("mitras by name", admin.ByName, name, func(s admin.Span) (*query, string) {

@@ -11,7 +11,7 @@ create index concurrently mitras_created on mitras (created_at, id);
 drop index concurrently if exists mitras_mode;
 create index concurrently mitras_mode on mitras (mode, created_at, id);
 drop index concurrently if exists mitras_inactive;
-create index concurrently mitras_inactive on mitras (created_at, id) where not is_active;
+create index concurrently mitras_inactive on mitras (created_at, id, mode) where not is_active;
 drop index concurrently if exists mitras_name;
 create index concurrently mitras_name on mitras ((lower(display_name) collate "C"), id);
 drop index concurrently if exists mitras_phone_begins;
