@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -71,26 +72,17 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	for _, name := range flags.Args() {
-		if name != fleetName && !contains(load.Scenarios(), name) {
+		if name != fleetName && !slices.Contains(load.Scenarios(), name) {
 			return fmt.Errorf("there is no scenario %q; there are %s and %s", name, strings.Join(load.Scenarios(), ", "), fleetName)
 		}
 	}
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return err
 	}
-	if contains(flags.Args(), fleetName) {
+	if slices.Contains(flags.Args(), fleetName) {
 		return runFleet(ctx, o)
 	}
 	return runScenarios(ctx, o, flags.Args())
-}
-
-func contains(all []string, name string) bool {
-	for _, one := range all {
-		if one == name {
-			return true
-		}
-	}
-	return false
 }
 
 // runScenarios measures one gateway.

@@ -1,0 +1,161 @@
+package valkey_test
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sort"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/halobestie/bestie-gateway/core"
+	"github.com/halobestie/bestie-gateway/core/presence"
+	"github.com/halobestie/bestie-gateway/store/valkey/valkeytest"
+)
+
+const (
+	beatEvery  = 15 * time.Second // what apps are asked for
+	driveFor   = 5 * time.Second  // after a warm-up of a second
+	driveSlice = 10 * time.Millisecond
+)
+
+// BenchmarkMillionMitras has that many online mitras beat every 15 s, through the service as sockets call it, into one Valkey. It
+// tells how busy that keeps Valkey and this process, and whether what comes in is written.
+func BenchmarkMillionMitras(b *testing.B) {
+	for _, n := range []int{10_000, 100_000, 1_000_000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			server := valkeytest.Private(b)
+			many := newMultitude(n)
+			client := open(b, server.URL(), "")
+			service := presence.NewService(presence.Config{}, many, many, many, client.Mirror(stale, grace), client.Now, slog.New(slog.DiscardHandler))
+			began := time.Now()
+			require.NoError(b, service.Seed(b.Context()))
+			b.Logf("%d mitras mirrored in %v", n, time.Since(began).Round(time.Millisecond))
+			ctx, cancel := context.WithCancel(context.Background())
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				_ = service.Run(ctx, many, many)
+			}()
+			defer func() { cancel(); <-done }()
+
+			many.beat(service, time.Second)
+			raw := valkeytest.Dial(b, server.URL())
+			for b.Loop() {
+				before := service.Stats()
+				var sent int
+				used := spent(b, raw, func() { sent = many.beat(service, driveFor) })
+				after := service.Stats()
+				written := float64(after.Beats - before.Beats)
+				b.ReportMetric(written/driveFor.Seconds(), "beats/s")
+				b.ReportMetric(100*written/float64(sent), "%written")
+				b.ReportMetric(float64(after.MirrorErrors-before.MirrorErrors), "failed-calls")
+				b.ReportMetric(100*used.valkey.Seconds()/driveFor.Seconds(), "%valkey")
+				b.ReportMetric(float64(used.valkey.Nanoseconds())/written, "valkey-ns/beat")
+				b.ReportMetric(float64(used.ours.Nanoseconds())/written, "client-ns/beat")
+				b.ReportMetric(0, "ns/op")
+			}
+		})
+	}
+}
+
+// multitude is a Postgres of mitras who are all online, in order of their ids, and who listens to nothing.
+type multitude struct {
+	mitras []presence.Mitra
+	order  []int // in which they beat
+	next   int
+}
+
+func newMultitude(n int) *multitude {
+	c := &multitude{mitras: make([]presence.Mitra, n), order: make([]int, n)}
+	now := time.Now()
+	for i := range c.mitras {
+		m := online(1)
+		m.ConnectionEpoch, m.LastHeartbeatAt, m.AvailableSince = 1, now, now.Add(time.Duration(i))
+		c.mitras[i], c.order[i] = m, i
+	}
+	slices.SortFunc(c.mitras, func(a, b presence.Mitra) int { return slices.Compare(a.ID[:], b.ID[:]) })
+	// Who beats together has nothing else in common.
+	for i := range c.order {
+		j := int(uint64(i) * 0x9e3779b97f4a7c15 % uint64(n))
+		c.order[i], c.order[j] = c.order[j], c.order[i]
+	}
+	return c
+}
+
+// beat has each mitra beat once in beatEvery, evenly, for so long, and tells how many beats that were.
+func (c *multitude) beat(service *presence.Service, length time.Duration) (sent int) {
+	began := time.Now()
+	ticker := time.NewTicker(driveSlice)
+	defer ticker.Stop()
+	for at := time.Duration(0); at < length; at = time.Since(began) {
+		for due := int(float64(len(c.mitras)) * min(at, length).Seconds() / beatEvery.Seconds()); sent < due; sent++ {
+			service.Alive(c.mitras[c.order[c.next]].ID)
+			c.next = (c.next + 1) % len(c.order)
+		}
+		<-ticker.C
+	}
+	return sent
+}
+
+func (c *multitude) find(id core.MitraID) int {
+	return sort.Search(len(c.mitras), func(i int) bool { return slices.Compare(c.mitras[i].ID[:], id[:]) >= 0 })
+}
+
+func (c *multitude) Page(_ context.Context, after core.MitraID, limit int) ([]presence.Mitra, error) {
+	from := c.find(after)
+	if from < len(c.mitras) && c.mitras[from].ID == after {
+		from++
+	}
+	return c.mitras[from:min(from+limit, len(c.mitras))], nil
+}
+
+func (c *multitude) Mitras(_ context.Context, ids []core.MitraID) (found []presence.Mitra, err error) {
+	for _, id := range ids {
+		if i := c.find(id); i < len(c.mitras) && c.mitras[i].ID == id {
+			found = append(found, c.mitras[i])
+		}
+	}
+	return found, nil
+}
+
+func (c *multitude) Known(_ context.Context, ids []core.MitraID) ([]core.MitraID, error) {
+	return ids, nil
+}
+
+func (c *multitude) Connect(context.Context, core.MitraID) (presence.Mitra, error) {
+	return presence.Mitra{}, nil
+}
+
+func (c *multitude) SetMode(context.Context, core.MitraID, presence.Mode, int64) (presence.Mitra, error) {
+	return presence.Mitra{}, nil
+}
+
+func (c *multitude) CountAvailable(context.Context, time.Duration) (int, error) { return 0, nil }
+
+func (c *multitude) FindAvailable(context.Context, int, []core.MitraID, time.Duration) ([]core.MitraID, error) {
+	return nil, nil
+}
+
+func (c *multitude) IsReachable(context.Context, core.MitraID, time.Duration) (bool, error) {
+	return false, nil
+}
+
+func (c *multitude) Counts(context.Context, time.Duration) (presence.Counts, error) {
+	return presence.Counts{}, nil
+}
+
+func (c *multitude) SaveHeartbeats(context.Context, []presence.Heartbeat, time.Time) ([]core.MitraID, error) {
+	return nil, nil
+}
+
+func (c *multitude) TakeOffline(context.Context, []core.MitraID, time.Duration) ([]core.MitraID, error) {
+	return nil, nil
+}
+
+func (c *multitude) Freed([]core.MitraID)        {}
+func (c *multitude) Availability(int, time.Time) {}
+func (c *multitude) Deactivated([]core.MitraID)  {}
