@@ -19,26 +19,6 @@ const (
 	maxDepth = 16
 )
 
-// decode reads a request's JSON body into the struct that into points to, and takes nothing on trust: exactly one value,
-// every field known under exactly its name and there once, text that is UTF-8 and without NUL. UNKNOWN_FIELD and
-// BAD_MESSAGE name the field; TOO_LARGE; UNSUPPORTED_MEDIA.
-func decode(w http.ResponseWriter, r *http.Request, into any) error {
-	body, err := content(w, r, true)
-	if err != nil {
-		return err
-	}
-	return parse(body, into)
-}
-
-// decodeOptional is decode for routes whose body may be left out; into stays as it is then.
-func decodeOptional(w http.ResponseWriter, r *http.Request, into any) error {
-	body, err := content(w, r, false)
-	if err != nil || body == nil {
-		return err
-	}
-	return parse(body, into)
-}
-
 // content is a request's body, which says that it is JSON; nil when it was left out and may be.
 func content(w http.ResponseWriter, r *http.Request, required bool) ([]byte, error) {
 	body, err := read(w, r)
@@ -78,22 +58,8 @@ func isJSON(header http.Header) error {
 	return nil
 }
 
-func parse(body []byte, into any) error {
-	if err := inspect(body, reflect.TypeOf(into).Elem()); err != nil {
-		return err
-	}
-	err := json.Unmarshal(body, into)
-	var wrongType *json.UnmarshalTypeError
-	if errors.As(err, &wrongType) {
-		return core.FieldError(wrongType.Field, "must not be a %s", wrongType.Value)
-	}
-	if err != nil {
-		return errNotJSON()
-	}
-	return nil
-}
-
-// inspect tells whether a body is one JSON value with no field that its type does not have.
+// inspect takes nothing of a body on trust: exactly one value, every field known to its type under exactly its name and there once,
+// text that is UTF-8 and without NUL. UNKNOWN_FIELD and BAD_MESSAGE name the field.
 func inspect(body []byte, t reflect.Type) error {
 	if !utf8.Valid(body) {
 		return core.Errorf(core.BadMessage, "the body is not UTF-8")
