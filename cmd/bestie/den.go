@@ -47,7 +47,7 @@ func (d *den) environ(given []string) ([]string, error) {
 		return nil, err
 	}
 	environ := []string{
-		"AUTH_JWT_SECRET=" + secret, "ALLOW_DEV_PROVIDERS=true", "ENABLE_TEST_ROUTES=true",
+		"AUTH_JWT_SECRET=" + secret, "ALLOW_DEV_PROVIDERS=true", "ENABLE_TEST_ROUTES=true", "CC_PLAIN_COOKIE=true",
 		"LOG_FORMAT=text", "LOG_LEVEL=info",
 	}
 	if !isSet(given, "ADMIN_EMAIL") {

@@ -42,7 +42,7 @@ type program struct {
 	chat     *chat.Service
 	pairing  *pairing.Service
 	push     *push.Service
-	hangUp   func() // lets go of the push provider; nil before it is there
+	hangUps  []func() // each lets go of a vendor
 	gateway  *gateway.Server
 	public   http.Handler // REST of the apps
 	internal http.Handler // REST of the control center, metrics
@@ -214,8 +214,8 @@ func (p *program) drain(running *parts, gone time.Time) {
 // close gives the stores back. Run does it by itself; it is for a program that never ran.
 func (p *program) close() {
 	p.closing.Do(func() {
-		if p.hangUp != nil {
-			p.hangUp()
+		for _, hangUp := range p.hangUps {
+			hangUp()
 		}
 		p.valkey.Close()
 		p.db.Close()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/halobestie/bestie-gateway/cmd/bestie/config"
+	"github.com/halobestie/bestie-gateway/core"
 )
 
 func serveCommand() *command {
@@ -44,6 +45,14 @@ DRAIN_SECONDS, and the process ends within a second after that. A second signal 
 func refusals(cfg config.Serve) (mistakes config.Mistakes) {
 	if cfg.OTPProvider == "log" && !cfg.AllowDevProviders {
 		mistakes = append(mistakes, "OTP_PROVIDER log writes phone codes to the log, for development only: set ALLOW_DEV_PROVIDERS=true to serve with it")
+	}
+	if cfg.CCPlainCookie && !cfg.AllowDevProviders {
+		mistakes = append(mistakes, "CC_PLAIN_COOKIE lets the operators' refresh token travel without TLS, for development only: leave it out, or set ALLOW_DEV_PROVIDERS=true")
+	}
+	if _, done, err := newSignInVendors(cfg.Codes, cfg.Identities, core.SystemClock, slog.New(slog.DiscardHandler)); err != nil {
+		mistakes = append(mistakes, err.Error())
+	} else {
+		done()
 	}
 	if cfg.PushProvider == "log" && !cfg.AllowDevProviders {
 		mistakes = append(mistakes, "PUSH_PROVIDER log reaches no phone, for development only: set it to fcm, or ALLOW_DEV_PROVIDERS=true to serve without pushes")

@@ -9,7 +9,6 @@ import (
 	"github.com/halobestie/bestie-gateway/cmd/bestie/telemetry"
 	"github.com/halobestie/bestie-gateway/core"
 	"github.com/halobestie/bestie-gateway/core/auth"
-	"github.com/halobestie/bestie-gateway/core/auth/otplog"
 	"github.com/halobestie/bestie-gateway/core/chat"
 	"github.com/halobestie/bestie-gateway/core/pairing"
 	"github.com/halobestie/bestie-gateway/core/presence"
@@ -42,7 +41,13 @@ func newProgram(ctx context.Context, cfg config.Serve, m machine, log *slog.Logg
 	shared := core.Clock(p.valkey.Now)
 
 	// The rooms.
-	if p.auth, err = newAuth(cfg.Tokens, cfg.Providers, p.db, clock, log); err != nil {
+	vendors, done, err := newSignInVendors(cfg.Codes, cfg.Identities, clock, log)
+	if err != nil {
+		p.close()
+		return nil, err
+	}
+	p.hangUps = append(p.hangUps, done)
+	if p.auth, err = newAuth(cfg.Tokens, vendors, cfg.TestRoutes, p.db, clock, log); err != nil {
 		p.close()
 		return nil, err
 	}
@@ -57,7 +62,7 @@ func newProgram(ctx context.Context, cfg config.Serve, m machine, log *slog.Logg
 		p.close()
 		return nil, err
 	}
-	p.hangUp = done
+	p.hangUps = append(p.hangUps, done)
 	p.push = push.NewService(p.db.Devices(), p.db.Pushes(), sender, log)
 	p.db.OnCommit(func(events []core.Event, mitras []core.MitraID) {
 		p.presence.Touch(mitras)
@@ -74,13 +79,14 @@ func newProgram(ctx context.Context, cfg config.Serve, m machine, log *slog.Logg
 	return p, nil
 }
 
-func newAuth(tokens config.Tokens, providers config.Providers, db *postgres.DB, clock core.Clock, log *slog.Logger) (*auth.Service, error) {
+func newAuth(tokens config.Tokens, vendors signInVendors, testUsers bool, db *postgres.DB, clock core.Clock, log *slog.Logger) (*auth.Service, error) {
 	accounts := db.Accounts()
 	deps := auth.Deps{
-		Accounts: accounts, Sessions: accounts, Codes: accounts, Operators: accounts, Sender: otplog.New(log),
+		Accounts: accounts, Sessions: accounts, Codes: accounts, Operators: accounts, Customers: accounts, AppleTokens: accounts,
+		Sender: vendors.sender, Google: vendors.google, Apple: vendors.apple, Grants: vendors.grants,
 		Settings: db.Settings().Current, Clock: clock, Log: log,
 	}
-	if providers.TestRoutes {
+	if testUsers {
 		deps.Tests = accounts
 	}
 	return auth.New(auth.Config{
@@ -88,6 +94,9 @@ func newAuth(tokens config.Tokens, providers config.Providers, db *postgres.DB, 
 		PreviousSecret: []byte(tokens.JWTSecretPrevious),
 		AccessTTL:      config.Seconds(tokens.AccessTTL),
 		RefreshTTL:     config.Days(tokens.RefreshTTL),
+		IdleTTL:        config.Days(tokens.RefreshIdle),
+		OperatorTTL:    config.Minutes(60 * tokens.OperatorTTL),
+		OperatorIdle:   config.Minutes(tokens.OperatorIdle),
 	}, deps)
 }
 
@@ -153,13 +162,15 @@ func (p *program) buildHTTP(clock core.Clock) error {
 		return err
 	}
 	cfg := rest.Config{
-		PerIPPerMinute: p.cfg.RESTPerIPMinute,
-		TestRoutes:     p.cfg.TestRoutes,
-		TrustedProxies: p.cfg.Proxies(),
-		CCOrigin:       p.cfg.CCOrigin,
+		PerIPPerMinute:      p.cfg.RESTPerIPMinute,
+		PerAccountPerMinute: p.cfg.RESTPerAccount,
+		TestRoutes:          p.cfg.TestRoutes,
+		TrustedProxies:      p.cfg.Proxies(),
+		CCOrigin:            p.cfg.CCOrigin,
+		PlainCookies:        p.cfg.CCPlainCookie,
 	}
 	deps := rest.Deps{
-		Tokens: p.auth, SignIn: p.auth, Operators: p.auth, TestAccounts: p.auth, Catalogue: p.chat,
+		Tokens: p.auth, SignIn: p.auth, Accounts: p.auth, Operators: p.auth, Limits: p.valkey.Limits(), TestAccounts: p.auth, Catalogue: p.chat,
 		Readiness: readiness{p}, Metrics: telemetry.Handler(map[string]any{
 			"auth": p.auth.Stats, "chat": p.chat.Stats, "pairing": p.pairing.Stats, "presence": p.presence.Stats, "push": p.push.Stats,
 			"gateway": p.gateway.Stats, "postgres": p.db.Stats, "valkey": p.valkey.Stats,

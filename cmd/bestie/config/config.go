@@ -23,6 +23,8 @@ type Serve struct {
 	Database
 	Valkey
 	Tokens
+	Codes
+	Identities
 	Sockets
 	Presence
 	Providers
@@ -42,7 +44,9 @@ type Listen struct {
 	Port            int      `env:"PORT" min:"0" max:"65535" doc:"port of PUBLIC_ADDR, as hosting platforms set it; PUBLIC_ADDR wins"`
 	InternalAddr    string   `env:"INTERNAL_ADDR" envDefault:"127.0.0.1:3001" doc:"/internal, /metrics, reasons of /readyz"`
 	CCOrigin        string   `env:"CC_ORIGIN" doc:"where the control center's pages are (https://console.example.com), if not on INTERNAL_ADDR itself"`
+	CCPlainCookie   bool     `env:"CC_PLAIN_COOKIE" envDefault:"false" doc:"the operators' cookie also travels without TLS, for development"`
 	RESTPerIPMinute int      `env:"REST_PER_IP_PER_MINUTE" envDefault:"600" min:"1" max:"1000000" doc:"REST requests an address may make in a minute"`
+	RESTPerAccount  int      `env:"REST_PER_ACCOUNT_PER_MINUTE" envDefault:"300" min:"1" max:"1000000" doc:"REST requests an account may make in a minute"`
 	TrustedProxies  []string `env:"TRUSTED_PROXIES" doc:"addresses or networks (10.0.0.0/8) whose X-Forwarded-For counts, by commas"`
 }
 
@@ -57,14 +61,6 @@ type Database struct {
 type Valkey struct {
 	ValkeyURL    Secret `env:"VALKEY_URL" required:"true" doc:"redis://[:password@]host:6379, rediss:// for TLS"`
 	ValkeyPrefix string `env:"VALKEY_KEY_PREFIX" doc:"goes before every key; on a cluster a hash tag such as {halo}:"`
-}
-
-// Tokens are how users prove who they are.
-type Tokens struct {
-	JWTSecret         Secret `env:"AUTH_JWT_SECRET" required:"true" doc:"signs access tokens; at least 32 bytes"`
-	JWTSecretPrevious Secret `env:"AUTH_JWT_SECRET_PREVIOUS" doc:"still verifies, during a rotation"`
-	AccessTTL         int    `env:"ACCESS_TOKEN_TTL_SECONDS" envDefault:"3600" min:"10" max:"86400" doc:"life of an access token"`
-	RefreshTTL        int    `env:"REFRESH_TOKEN_TTL_DAYS" envDefault:"30" min:"1" max:"365" doc:"life of a refresh token"`
 }
 
 // Sockets bound what a connection may do (protocol.md, "Rules of the connection").
@@ -94,9 +90,8 @@ type Presence struct {
 
 // Providers are the outside services, and what only development may switch on.
 type Providers struct {
-	OTPProvider       string `env:"OTP_PROVIDER" envDefault:"log" choices:"log" doc:"who sends phone codes; log writes them to the log"`
-	AllowDevProviders bool   `env:"ALLOW_DEV_PROVIDERS" envDefault:"false" doc:"lets serve run with providers that are for development"`
-	TestRoutes        bool   `env:"ENABLE_TEST_ROUTES" envDefault:"false" doc:"POST /internal/_test/…, bestie token; INTERNAL_ADDR must be loopback"`
+	AllowDevProviders bool `env:"ALLOW_DEV_PROVIDERS" envDefault:"false" doc:"lets serve run with providers that are for development"`
+	TestRoutes        bool `env:"ENABLE_TEST_ROUTES" envDefault:"false" doc:"POST /internal/_test/…, bestie token; INTERNAL_ADDR must be loopback"`
 }
 
 // Operator is the first user of the control center, made by seed.
@@ -179,17 +174,6 @@ func hasScheme(secret Secret, schemes ...string) bool {
 	return err == nil && slices.Contains(schemes, u.Scheme)
 }
 
-// minSecret is the least length of a token secret: HMAC-SHA256 is no stronger than its key.
-const minSecret = 32
-
-func (t *Tokens) check(report func(name, what string)) {
-	for name, secret := range map[string]Secret{"AUTH_JWT_SECRET": t.JWTSecret, "AUTH_JWT_SECRET_PREVIOUS": t.JWTSecretPrevious} {
-		if secret != "" && len(secret) < minSecret {
-			report(name, fmt.Sprintf("must be at least %d bytes, for example from: openssl rand -hex 32", minSecret))
-		}
-	}
-}
-
 // leastIdle is the bound of WS_IDLE_TIMEOUT_SECONDS.
 const leastIdle = 5
 
@@ -225,11 +209,14 @@ func (o *Operator) check(report func(name, what string)) {
 	}
 }
 
-// Seconds, Millis and Days turn a number of a setting into a duration.
+// Seconds, Millis, Minutes and Days turn a number of a setting into a duration.
 func Seconds(n int) time.Duration { return time.Duration(n) * time.Second }
 
 // Millis is like Seconds.
 func Millis(n int) time.Duration { return time.Duration(n) * time.Millisecond }
+
+// Minutes is like Seconds.
+func Minutes(n int) time.Duration { return time.Duration(n) * time.Minute }
 
 // Days is like Seconds.
 func Days(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }

@@ -75,7 +75,12 @@ func TestLoad_Mistakes(t *testing.T) {
 		"CC_ORIGIN=null":                     "CC_ORIGIN must be one origin",
 		"PRESENCE_GRACE_SECONDS=46":          "PRESENCE_GRACE_SECONDS must not be above",
 		"TRUSTED_PROXIES=loadbalancer":       "TRUSTED_PROXIES \"loadbalancer\" is neither",
-		"OTP_PROVIDER=pigeon":                "OTP_PROVIDER must be one of: log",
+		"OTP_PROVIDER=pigeon":                "OTP_PROVIDER must be one of: log, fazpass",
+		"FAZPASS_URL=http://fazpass.example": "FAZPASS_URL must look like https://",
+		"APPLE_URL=https://apple.example/":   "APPLE_URL must look like https://",
+		"GOOGLE_OAUTH_KEYS_URL=x":            "GOOGLE_OAUTH_KEYS_URL must look like https://",
+		"APPLE_TEAM_ID=T":                    "APPLE_PRIVATE_KEY needs APPLE_TEAM_ID and APPLE_KEY_ID",
+		"CC_SESSION_HOURS=0":                 "CC_SESSION_HOURS must be from 1 to 720",
 		"PUSH_PROVIDER=pigeon":               "PUSH_PROVIDER must be one of: log, fcm",
 		"FCM_BASE_URL=fcm":                   "FCM_BASE_URL must look like https://host",
 		"PUSH_PROVIDER=fcm":                  "FCM_PROJECT_ID is missing",
@@ -95,6 +100,19 @@ func TestLoad_Mistakes(t *testing.T) {
 			require.NotContains(t, err.Error(), "hunter2")
 		})
 	}
+}
+
+func TestLoad_Vendors(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load[config.All](enough("OTP_PROVIDER=fazpass", "FAZPASS_MERCHANT_KEY=hunter2", "FAZPASS_GATEWAY_KEY=hunter2",
+		"FAZPASS_URL=http://127.0.0.1:9", "GOOGLE_OAUTH_CLIENT_IDS=a,b", "APPLE_SERVICES_ID=c", "APPLE_TEAM_ID=T", "APPLE_KEY_ID=K", "APPLE_PRIVATE_KEY=hunter2"))
+	require.NoError(t, err)
+	require.Equal(t, []string{"a", "b"}, c.GoogleClients)
+	require.NotContains(t, fmt.Sprintf("%+v", c), "hunter2")
+	_, err = config.Load[config.All](enough("OTP_PROVIDER=fazpass"))
+	var mistakes config.Mistakes
+	require.ErrorAs(t, err, &mistakes)
+	require.Len(t, mistakes, 2)
 }
 
 func TestLoad_AllMistakesTogether(t *testing.T) {
@@ -136,9 +154,9 @@ func TestUnknown(t *testing.T) {
 	require.Empty(t, config.Unknown(enough("HOME=/root", "PATH=/bin", "KUBERNETES_PORT=x", "VALKEY_SERVICE_HOST=10.0.0.1",
 		"VALKEY_PORT=tcp://10.0.0.1:6379", "VALKEY_PORT_6379_TCP_ADDR=10.0.0.1", "WS_TYPO=")))
 	require.Equal(t, config.Mistakes{
-		"FAZPASS_KEY is not a setting of this version",
+		"FAZPASS_CHANNEL is not a setting of this version",
 		"WS_IDLE_TIMEOUT_SECOND is not a setting of this version (did you mean WS_IDLE_TIMEOUT_SECONDS?)",
-	}, config.Unknown([]string{"WS_IDLE_TIMEOUT_SECOND=45", "FAZPASS_KEY=x", "WS_MAX_AGE_SECONDS=0"}))
+	}, config.Unknown([]string{"WS_IDLE_TIMEOUT_SECOND=45", "FAZPASS_CHANNEL=x", "WS_MAX_AGE_SECONDS=0"}))
 }
 
 func TestSettings_EachHasANameAndASentence(t *testing.T) {

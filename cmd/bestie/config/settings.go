@@ -42,7 +42,7 @@ func defaultOf(name string) string {
 var prefixes = []string{
 	"WS_", "AUTH_", "ACCESS_TOKEN_", "REFRESH_TOKEN_", "DATABASE_", "VALKEY_", "PRESENCE_", "MITRA_", "HEARTBEAT_",
 	"DRAIN_", "REST_", "OTP_", "PAYMENT_", "PUSH_", "FAZPASS_", "XENDIT_", "FCM_", "APPLE_", "GOOGLE_OAUTH_", "ADMIN_",
-	"CC_ORIGIN", "ALLOW_DEV_", "ENABLE_TEST_", "PUBLIC_ADDR", "INTERNAL_ADDR", "TRUSTED_", "LOG_LEVEL", "LOG_FORMAT",
+	"CC_ORIGIN", "CC_PLAIN_", "CC_SESSION_", "CC_IDLE_", "ALLOW_DEV_", "ENABLE_TEST_", "PUBLIC_ADDR", "INTERNAL_ADDR", "TRUSTED_", "LOG_LEVEL", "LOG_FORMAT",
 }
 
 // serviceLink is what Kubernetes puts into the environment for each service of the namespace: with a service named
