@@ -173,10 +173,3 @@ func TestPutSetting_Bounds(t *testing.T) {
 	_, err := s.PutSetting(t.Context(), by, "no_such_key", json.RawMessage(`1`))
 	require.Equal(t, core.NotFound, core.CodeOf(err))
 }
-
-func TestResetPassword_IsForAdmins(t *testing.T) {
-	t.Parallel()
-	s := NewService(Stores{}, Deps{})
-	err := s.ResetPassword(t.Context(), core.Principal{Role: core.Attendant}, core.NewID[core.OperatorID](), "Kata sandi 9x")
-	require.Equal(t, core.Forbidden, core.CodeOf(err))
-}
