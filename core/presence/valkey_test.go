@@ -221,7 +221,11 @@ func (v *valkey) Strangers(ctx context.Context, known func(context.Context, []co
 	defer v.mu.Unlock()
 	unknown := slices.DeleteFunc(ids, func(id core.MitraID) bool { return slices.Contains(there, id) })
 	v.removed = append(v.removed, unknown...)
-	return Removed{Count: len(unknown)}, err
+	removed := Removed{Count: len(unknown)}
+	for _, id := range unknown {
+		removed.Which = append(removed.Which, "mitras:online "+id.String())
+	}
+	return removed, err
 }
 
 func (v *valkey) BeginSeed(context.Context, time.Duration) (string, error) {

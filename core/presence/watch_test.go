@@ -3,6 +3,7 @@ package presence
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -194,6 +195,53 @@ func TestSeed(t *testing.T) {
 			require.EqualValues(t, 1, r.valkey.versions[id])
 			require.Equal(t, r.valkey.strangersLeft[1:], r.valkey.removed)
 			require.Equal(t, uint64(2), r.Stats().Mended)
+		})
+	})
+}
+
+func TestReseed(t *testing.T) {
+	t.Run("SaysWhatItMended", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			r := newService()
+			var log strings.Builder
+			r.log = slog.New(slog.NewTextHandler(&log, nil))
+			drifted := r.postgres.add(func(m *Mitra) { m.Version = 5 })
+			stranger := core.NewID[core.MitraID]()
+			r.valkey.strangersLeft = []core.MitraID{stranger}
+			r.valkey.versions[drifted] = 3
+			require.NoError(t, r.Seed(t.Context()))
+			require.Equal(t, uint64(2), r.Stats().Mended)
+			require.Contains(t, log.String(), drifted.String())
+			require.Contains(t, log.String(), stranger.String())
+			require.Equal(t, 1, strings.Count(log.String(), "\n"))
+			require.Zero(t, r.valkey.renewed)
+		})
+	})
+
+	t.Run("WrongTypesHaveEverybodySendAgain", func(t *testing.T) {
+		run(t, func(t *testing.T, r *rig) {
+			r.connected(t)
+			pass(2 * time.Second)
+			change(&r.valkey.mu, func() {
+				r.valkey.spoiled, r.valkey.up = []string{"mitras:sockets"}, nil
+				clear(r.valkey.sockets)
+			})
+			require.NoError(t, r.Seed(t.Context()))
+			pass(2 * watchEvery)
+			require.Equal(t, 1, r.valkey.renewed)
+			require.Len(t, r.valkey.up, 1)
+		})
+	})
+
+	t.Run("SocketsAreConfirmed", func(t *testing.T) {
+		run(t, func(t *testing.T, r *rig) {
+			id, _ := r.connected(t)
+			pass(2 * time.Second)
+			change(&r.valkey.mu, func() { clear(r.valkey.sockets); clear(r.valkey.writes) })
+			pass(r.cfg.MirrorSweep + time.Second)
+			require.True(t, look(&r.valkey.mu, func() bool { return r.valkey.sockets[id] }), "somebody deleted it")
+			require.Equal(t, 2, look(&r.valkey.mu, func() int { return len(r.valkey.writes[id]) }), "by the sweep, and again with its socket")
 		})
 	})
 }

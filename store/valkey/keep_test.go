@@ -128,6 +128,40 @@ func TestStrangers(t *testing.T) {
 	require.EqualValues(t, 0, r.do("SCARD", "mitras:deactivated"))
 }
 
+// An instance that was killed leaves its sockets behind: the reseed takes them away, unless somebody lives by them.
+func TestLostSockets(t *testing.T) {
+	t.Parallel()
+	url, prefix := valkeytest.New(t)
+	ours, dead := newRigOn(t, url, prefix), newRigOn(t, url, prefix)
+	reporting := newRigOn(t, url, prefix)
+	require.NoError(t, reporting.client.ReportInstance(t.Context(), valkey.Instance{}))
+	known := func(_ context.Context, ids []core.MitraID) ([]core.MitraID, error) { return ids, nil }
+	enter := func(r *mirrorRig, age time.Duration) core.MitraID {
+		m := online(1)
+		r.beat(m.ID, r.client.Now().Add(-age))
+		r.up(m.ID, 1)
+		r.write(m)
+		return m.ID
+	}
+	lost := enter(dead, stale)
+	kept := []core.MitraID{enter(dead, time.Second), enter(reporting, time.Hour), enter(ours, time.Hour)}
+	foreign := online(1)
+	ours.beat(foreign.ID, ours.client.Now())
+	ours.do("HSET", "mitras:sockets", foreign.ID.String(), "7 somebody")
+
+	removed, err := ours.mirror.Strangers(t.Context(), known)
+
+	require.NoError(t, err)
+	require.Equal(t, 2, removed.Count)
+	require.Nil(t, ours.do("HGET", "mitras:sockets", lost.String()))
+	require.Nil(t, ours.score("mitras:waiting", lost))
+	require.Nil(t, ours.do("HGET", "mitras:sockets", foreign.ID.String()))
+	ours.seed()
+	counts, err := ours.mirror.Counts(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, len(kept), counts.Sockets)
+}
+
 func TestBreaker(t *testing.T) {
 	t.Parallel()
 

@@ -364,3 +364,39 @@ func TestSockets(t *testing.T) {
 		require.Zero(t, r.count())
 	})
 }
+
+func TestBeatLate(t *testing.T) {
+	t.Parallel()
+	r, m := newRig(t), online(1)
+	r.up(m.ID, 1)
+	r.write(m)
+	now := ms(r.client.Now())
+	late := func(at time.Time) {
+		require.NoError(t, r.mirror.BeatLate(t.Context(), []presence.Heartbeat{{MitraID: m.ID, At: at}}))
+	}
+	late(now.Add(-time.Minute))
+	require.Equal(t, now.Add(-time.Minute).UnixMilli(), r.score("mitras:available", m.ID))
+	r.beat(m.ID, now)
+	late(now.Add(-time.Second))
+	require.Equal(t, now.UnixMilli(), r.score("mitras:available", m.ID), "it has moved on since")
+	require.Equal(t, now.UTC().Format("2006-01-02T15:04:05.000Z"), r.do("GET", "mitra:heartbeat:"+m.ID.String()))
+	r.do("SET", "mitra:heartbeat:"+m.ID.String(), "x")
+	late(now)
+	require.Equal(t, now.UTC().Format("2006-01-02T15:04:05.000Z"), r.do("GET", "mitra:heartbeat:"+m.ID.String()))
+}
+
+func TestSocketsUpNamesTheNew(t *testing.T) {
+	t.Parallel()
+	r, id, other := newRig(t), core.NewID[core.MitraID](), core.NewID[core.MitraID]()
+	up := func(sockets ...presence.Socket) []core.MitraID {
+		entered, err := r.mirror.SocketsUp(t.Context(), sockets)
+		require.NoError(t, err)
+		return entered
+	}
+	require.Equal(t, []core.MitraID{id}, up(presence.Socket{MitraID: id, Epoch: 3}))
+	require.Equal(t, []core.MitraID{other}, up(presence.Socket{MitraID: id, Epoch: 3}, presence.Socket{MitraID: other, Epoch: 1}))
+	require.Empty(t, up(presence.Socket{MitraID: id, Epoch: 2}), "an older one")
+	require.Equal(t, []core.MitraID{id}, up(presence.Socket{MitraID: id, Epoch: 4}))
+	r.do("HSET", "mitras:sockets", id.String(), "nonsense")
+	require.Equal(t, []core.MitraID{id}, up(presence.Socket{MitraID: id, Epoch: 4}))
+}
