@@ -39,6 +39,12 @@ func (t *tokens) Verify(token string) (core.Principal, error) {
 	return who, nil
 }
 
+func (t *tokens) Denied(session core.AuthSessionID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Contains(t.denied, session)
+}
+
 func (t *tokens) Deny(revoked auth.Revoked) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -91,16 +91,21 @@ func (s *Server) revoked(e core.Event) error {
 		return err
 	}
 	s.auth.Deny(body)
+	s.SignedOut(e.To, body)
+	return nil
+}
+
+// SignedOut closes the sockets of auth sessions of a user that are over and denied (auth.Sockets).
+func (s *Server) SignedOut(user core.UserID, revoked auth.Revoked) {
 	code := protocol.CloseRevoked
-	if body.Reason == auth.Deactivated {
+	if revoked.Reason == auth.Deactivated {
 		code = protocol.CloseInactive
 	}
-	for _, c := range s.hub.Of(e.To, nil) {
-		if slices.Contains(body.Sessions, c.session) {
+	for _, c := range s.hub.Of(user, nil) {
+		if slices.Contains(revoked.Sessions, c.session) {
 			s.close(c, code)
 		}
 	}
-	return nil
 }
 
 // Resubscribed says that the bus was away and is back: what was published meanwhile is read from the outbox.
@@ -205,6 +210,7 @@ var (
 	_ presence.Audience = (*Server)(nil)
 	_ pairing.Line      = (*Server)(nil)
 	_ dispatch.Beacon   = (*Server)(nil)
+	_ auth.Sockets      = (*Server)(nil)
 )
 
 // Availability is a new count of available mitras, from the bus or from presence; one that was taken earlier than the last is

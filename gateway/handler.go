@@ -15,6 +15,9 @@ func (s *Server) Open(conn *socket.Conn) {
 	c := clientOf(conn)
 	c.conn = conn
 	s.hub.Add(c)
+	if s.auth.Denied(c.session) { // since its token was verified; from here on SignedOut finds the connection
+		s.close(c, protocol.CloseRevoked)
+	}
 	if c.role == customer {
 		s.stats.customers.Add(1)
 	}

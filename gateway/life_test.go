@@ -97,6 +97,24 @@ func TestRevoked(t *testing.T) {
 	require.Equal(t, protocol.CloseInactive, gone.ends())
 }
 
+// The event of a sign-out came while the handshake was under way, when there was no socket to close yet.
+func TestRevokedWhileConnecting(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, gateway.Config{}, nil)
+	who := principal(core.Customer)
+	r.tokens.Deny(auth.Revoked{Sessions: []core.AuthSessionID{who.Session}})
+	require.Equal(t, protocol.CloseRevoked, r.dial(r.tokens.issue(who)).ends())
+}
+
+// What no event told is learnt from the store, within the time that auth looks there.
+func TestSignedOut(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, gateway.Config{}, nil)
+	phone := r.connect(core.Customer)
+	r.SignedOut(phone.who.ID, auth.Revoked{Sessions: []core.AuthSessionID{phone.who.Session}})
+	require.Equal(t, protocol.CloseRevoked, phone.ends())
+}
+
 func TestDeactivated(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, gateway.Config{}, nil)

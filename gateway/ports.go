@@ -11,10 +11,12 @@ import (
 	"github.com/halobestie/bestie-gateway/gateway/dispatch"
 )
 
-// Auth tells who holds a token (core/auth). Neither method does I/O: both run in event loops.
+// Auth tells who holds a token (core/auth). No method does I/O: all run in event loops.
 type Auth interface {
 	// Verify: UNAUTHENTICATED, TOKEN_EXPIRED, SESSION_REVOKED.
 	Verify(token string) (core.Principal, error)
+	// Denied tells whether an auth session is over.
+	Denied(session core.AuthSessionID) bool
 	Deny(auth.Revoked)
 }
 

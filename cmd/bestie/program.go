@@ -121,7 +121,7 @@ func (p *program) start(ctx context.Context, running *parts) error {
 		return err
 	}
 	running.start("settings", settings.Run)
-	running.start("auth", p.auth.Run)
+	running.start("auth", func(ctx context.Context) error { return p.auth.Run(ctx, p.gateway) })
 	running.start("bus", func(ctx context.Context) error { return bus.Run(ctx, p.gateway) })
 	running.start("outbox", func(ctx context.Context) error { return outbox.Run(ctx, bus) })
 	running.start("deadlines", p.chat.Run)

@@ -52,7 +52,7 @@ func newProgram(ctx context.Context, cfg config.Serve, m machine, log *slog.Logg
 		return nil, err
 	}
 	p.presence = newPresence(cfg.Presence, p.db, p.valkey, shared, log)
-	p.gateway = gateway.New(gatewayConfig(cfg.Sockets, m.loops), p.auth, p.db.Now, log)
+	p.gateway = gateway.New(gatewayConfig(cfg.Sockets, cfg.Tokens, m.loops), p.auth, p.db.Now, log)
 	search := p.db.Pairing()
 	p.pairing = pairing.NewService(search, search, search, p.presence, p.gateway, p.db.Settings().Current, log)
 	talk := p.db.Chat()
@@ -113,7 +113,7 @@ func newPresence(c config.Presence, db *postgres.DB, mirror *valkey.Client, cloc
 	return presence.NewService(cfg, truth, truth, truth, mirror.Mirror(cfg.Stale, cfg.Grace), clock, log)
 }
 
-func gatewayConfig(c config.Sockets, loops int) gateway.Config {
+func gatewayConfig(c config.Sockets, tokens config.Tokens, loops int) gateway.Config {
 	return gateway.Config{
 		Socket: socket.Config{
 			MaxMessageBytes:    c.MaxMessageBytes,
@@ -129,6 +129,8 @@ func gatewayConfig(c config.Sockets, loops int) gateway.Config {
 			Dedicated:          loops > 0,
 		},
 		Heartbeat: config.Seconds(c.Heartbeat),
+		// Of a token that does not live for two minutes, half of its life is left for a new one.
+		TokenWarning: min(time.Minute, config.Seconds(tokens.AccessTTL)/2),
 		// Zero would mean the default; at once is meant.
 		Drain: max(config.Seconds(c.DrainSeconds), time.Millisecond),
 	}

@@ -89,7 +89,7 @@ func TestCode_WhatIsQueuedLeavesWhenTheServiceStops(t *testing.T) {
 		_, err := b.RequestCode(t.Context(), core.Mitra, phone, auth.Device{})
 		require.NoError(t, err)
 	}
-	require.NoError(t, b.Run(b.ended()))
+	require.NoError(t, b.Run(b.ended(), nil))
 	require.Len(t, b.phones.codes, 20)
 }
 
@@ -194,7 +194,7 @@ func TestCode_ErrProviderOut(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.RequestCode(t.Context(), core.Mitra, phone, auth.Device{})
 	require.NoError(t, err)
-	require.NoError(t, b.Run(b.ended()))
+	require.NoError(t, b.Run(b.ended(), nil))
 	require.EqualValues(t, 2, b.Stats().CodesFailed)
 }
 

@@ -39,6 +39,8 @@ type Revoked struct {
 // Revocation is one revoked auth session as the store lists it.
 type Revocation struct {
 	Session core.AuthSessionID
+	User    core.UserID
+	Reason  RevokeReason
 	Ago     time.Duration // by the store's clock
 }
 
@@ -55,12 +57,15 @@ func newDenyList(keep time.Duration) *denyList {
 	return &denyList{keep: keep, until: make(map[core.AuthSessionID]time.Time)}
 }
 
-func (d *denyList) add(session core.AuthSessionID, revokedAt time.Time) {
+// add denies a session and tells whether it was not denied before.
+func (d *denyList) add(session core.AuthSessionID, revokedAt time.Time) (isNew bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if until := revokedAt.Add(d.keep); until.After(d.until[session]) {
+	before, known := d.until[session]
+	if until := revokedAt.Add(d.keep); until.After(before) {
 		d.until[session] = until
 	}
+	return !known
 }
 
 func (d *denyList) has(session core.AuthSessionID) bool {
@@ -87,10 +92,12 @@ func (d *denyList) missing(now time.Time) time.Duration {
 	return min(d.keep, now.Sub(d.loaded)+denySlack)
 }
 
-// load adds what the store told at the given time and drops those whose last access token has ended.
-func (d *denyList) load(found []Revocation, now time.Time) {
+// load adds what the store told at the given time, drops those whose last access token has ended, and tells what it did not know.
+func (d *denyList) load(found []Revocation, now time.Time) (news []Revocation) {
 	for _, revocation := range found {
-		d.add(revocation.Session, now.Add(-revocation.Ago))
+		if d.add(revocation.Session, now.Add(-revocation.Ago)) {
+			news = append(news, revocation)
+		}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -100,7 +107,11 @@ func (d *denyList) load(found []Revocation, now time.Time) {
 			delete(d.until, session)
 		}
 	}
+	return news
 }
+
+// Denied tells whether an auth session is over, as far as this instance knows. It never blocks.
+func (s *Service) Denied(session core.AuthSessionID) bool { return s.denied.has(session) }
 
 // Deny refuses the access tokens of revoked auth sessions from now on. It is called for every core.AuthRevoked that
 // arrives; it never blocks and takes duplicates.
@@ -114,11 +125,15 @@ func (s *Service) Deny(revoked Revoked) {
 // LoadDenied reads what was revoked within an access token's life, or since the last successful call. Call it before the
 // listeners are bound; Run repeats it. UNAVAILABLE.
 func (s *Service) LoadDenied(ctx context.Context) error {
+	_, err := s.loadDenied(ctx)
+	return err
+}
+
+func (s *Service) loadDenied(ctx context.Context) (news []Revocation, err error) {
 	now := s.deps.Clock()
 	found, err := s.deps.Sessions.RevokedWithin(ctx, s.denied.missing(now))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.denied.load(found, now)
-	return nil
+	return s.denied.load(found, now), nil
 }

@@ -59,6 +59,11 @@ func TestDeny_LoadedFromTheStore(t *testing.T) {
 	requireCode(t, core.TokenExpired, err)
 }
 
+// sockets is the users whose sockets were closed. It belongs to the goroutine of Run.
+type sockets []core.UserID
+
+func (s *sockets) SignedOut(user core.UserID, _ auth.Revoked) { *s = append(*s, user) }
+
 func TestRun_FollowsTheStore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -67,7 +72,8 @@ func TestRun_FollowsTheStore(t *testing.T) {
 		other := b.with(t, auth.Config{Secret: secretA})
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error, 1)
-		go func() { done <- other.Run(ctx) }()
+		var closed sockets
+		go func() { done <- other.Run(ctx, &closed) }()
 		synctest.Wait()
 
 		require.NoError(t, b.LogoutByRefresh(t.Context(), tokens.Refresh))
@@ -77,6 +83,10 @@ func TestRun_FollowsTheStore(t *testing.T) {
 		synctest.Wait()
 		_, err = other.Verify(tokens.Access)
 		requireCode(t, core.SessionRevoked, err)
+		require.Equal(t, sockets{tokens.Account.ID}, closed, "its sockets, too")
+		<-time.After(30 * time.Second)
+		synctest.Wait()
+		require.Len(t, closed, 1, "once")
 
 		b.store.mu.Lock()
 		b.store.down = true

@@ -246,7 +246,7 @@ func (m *memory) RevokedWithin(_ context.Context, d time.Duration) (found []auth
 	m.asked = append(m.asked, d)
 	for id, r := range m.rows {
 		if ago := m.clock.Now().Sub(r.revokedAt); !r.revokedAt.IsZero() && ago < d {
-			found = append(found, auth.Revocation{Session: id, Ago: ago})
+			found = append(found, auth.Revocation{Session: id, User: r.Account.ID, Reason: r.why, Ago: ago})
 		}
 	}
 	return found, nil

@@ -62,7 +62,7 @@ func (b *bench) run(t testing.TB) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- b.Run(ctx) }()
+	go func() { done <- b.Run(ctx, nil) }()
 	t.Cleanup(func() {
 		stop()
 		require.NoError(t, <-done)

@@ -37,6 +37,12 @@ type Sessions interface {
 	RevokedWithin(ctx context.Context, d time.Duration) ([]Revocation, error)
 }
 
+// Sockets are the connections of this instance. Implemented by the gateway.
+type Sockets interface {
+	// SignedOut closes those of auth sessions of a user that are over. It does not block, and takes duplicates.
+	SignedOut(user core.UserID, revoked Revoked)
+}
+
 // Codes are the phone codes that were asked for.
 type Codes interface {
 	// Issue writes a request, kills the phone's earlier ones of the same app, and tells whether anybody is to be sent the code: always for

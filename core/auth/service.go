@@ -151,9 +151,9 @@ func orDefault[T comparable](value, fallback T) T {
 	return value
 }
 
-// Run keeps the deny list and sends mitra codes until ctx ends; what is queued then is still sent, within 5 s. It waits
-// for its goroutines.
-func (s *Service) Run(ctx context.Context) error {
+// Run keeps the deny list and sends mitra codes until ctx ends; what is queued then is still sent, within 5 s. What the deny list has
+// not heard of by an event, closes its sockets (nil: there are none) when it is read. It waits for its goroutines.
+func (s *Service) Run(ctx context.Context, sockets Sockets) error {
 	var workers sync.WaitGroup
 	for range codeSenders {
 		workers.Go(func() { s.deliver(ctx) })
@@ -164,7 +164,13 @@ func (s *Service) Run(ctx context.Context) error {
 	tick := time.NewTicker(denyPoll)
 	defer tick.Stop()
 	for {
-		if err := s.LoadDenied(ctx); err != nil && ctx.Err() == nil {
+		news, err := s.loadDenied(ctx)
+		for _, lost := range news {
+			if sockets != nil {
+				sockets.SignedOut(lost.User, Revoked{Sessions: []core.AuthSessionID{lost.Session}, Reason: lost.Reason})
+			}
+		}
+		if err != nil && ctx.Err() == nil {
 			s.stats.denyLoadsFailed.Add(1)
 			s.deps.Log.WarnContext(ctx, "the deny list could not be read; the one in memory stays", "error", err)
 		}

@@ -126,7 +126,7 @@ func openWith(t *testing.T, cfg rest.Config, change func(*rest.Deps)) *house {
 func (h *house) run() {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- h.service.Run(ctx) }()
+	go func() { done <- h.service.Run(ctx, nil) }()
 	h.t.Cleanup(func() {
 		stop()
 		require.NoError(h.t, <-done)

@@ -110,14 +110,14 @@ func (t *tx) revokeAll(ctx context.Context, user core.UserID, but core.AuthSessi
 func (a *Accounts) RevokedWithin(ctx context.Context, d time.Duration) (found []auth.Revocation, err error) {
 	err = a.db.within(ctx, "read revocations", func(ctx context.Context) error {
 		rows, err := a.db.pool.Query(ctx, `
-			select id, extract(epoch from now() - revoked_at)::float8 from auth_sessions
+			select id, user_id, revoke_reason, extract(epoch from now() - revoked_at)::float8 from auth_sessions
 			where revoked_at > now() - make_interval(secs => $1)`, d.Seconds())
 		if err != nil {
 			return err
 		}
 		found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (r auth.Revocation, err error) {
 			var ago float64
-			err = row.Scan(&r.Session, &ago)
+			err = row.Scan(&r.Session, &r.User, &r.Reason, &ago)
 			r.Ago = time.Duration(ago * float64(time.Second))
 			return r, err
 		})
