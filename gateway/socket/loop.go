@@ -145,7 +145,12 @@ func (l *loop) expireOpen(c *Conn, now epoll.Tick, retired bool) {
 	if at := c.deadline.Load(); at != 0 && now >= epoll.Tick(at) && c.deadline.CompareAndSwap(at, 0) {
 		l.server.handler.Deadline(c)
 	}
+	if now >= c.alive+l.idle {
+		// A process that stood still has not read yet what came meanwhile, nor did the poller name everybody who has something.
+		l.read(c)
+	}
 	switch {
+	case c.phase != phaseOpen:
 	case now >= c.alive+l.idle:
 		c.close(codeIdle, "heartbeat timeout")
 	case retired:
