@@ -65,7 +65,7 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 		cfg.MaxConns = 16
 	}
 	cfg.ConnConfig.ConnectTimeout = callTimeout
-	cfg.ConnConfig.Tracer = o.Tracer
+	cfg.ConnConfig.Tracer = &line{queries: o.Tracer}
 	// A call that runs out of time tells the server so: without that, its statement would go on waiting for locks there.
 	cfg.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 100 * time.Millisecond}

@@ -16,6 +16,8 @@ import (
 // Publisher is the bus. An error means that it is not known to have taken all of them.
 type Publisher interface {
 	Publish(ctx context.Context, events []core.Event) error
+	// Live tells whether it is worth a try, without looking.
+	Live() bool
 }
 
 // The outbox's times (valkey.md, "Events are not lost"). An event is claimed by its own transaction for the second that
@@ -34,7 +36,9 @@ const (
 //
 //	COMMIT ─► queue ─► Publish ─► marked published ─► deleted after 60 s
 //	   │         │ this instance died, or the bus refused
-//	   └─ row ───┴─► claimed by any instance after 1 s ─► Publish ─► …
+//	   └─ row ───┴─► claimed by any instance after 1 s, refused: at once ─► Publish ─► …
+//
+// An instance whose own way to the bus is cut claims nothing: it would only keep the events from those who can publish them.
 //
 // Publishing begins with the first event that is there and takes whatever came meanwhile with it; marking lags behind by up to
 // a quarter of a second, so an event can be published twice. Receivers take duplicates.
@@ -45,6 +49,7 @@ type Outbox struct {
 	running   bool
 	queue     []core.Event  // committed here, not yet published
 	published []int64       // not yet marked
+	refused   []int64       // by the bus, and not yet left to others
 	wake      chan struct{} // holds one token when queue is not empty
 }
 
@@ -113,14 +118,19 @@ func (o *Outbox) take() []core.Event {
 func (o *Outbox) publish(ctx context.Context, bus Publisher, events []core.Event) {
 	if err := bus.Publish(ctx, events); err != nil {
 		o.db.counters.unpublished.Add(uint64(len(events)))
+		o.note(&o.refused, events)
 		o.db.log.LogAttrs(ctx, slog.LevelDebug, "events not published", slog.Int("events", len(events)), slog.Any("error", err))
 		return
 	}
 	o.db.counters.published.Add(uint64(len(events)))
+	o.note(&o.published, events)
+}
+
+func (o *Outbox) note(ids *[]int64, events []core.Event) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for i := range events {
-		o.published = append(o.published, events[i].ID)
+		*ids = append(*ids, events[i].ID)
 	}
 }
 
@@ -140,9 +150,11 @@ func (o *Outbox) keep(ctx context.Context, bus Publisher) {
 			_ = o.mark(context.WithoutCancel(ctx))
 			return
 		case <-mark.C:
-			err = o.mark(ctx)
+			err = errors.Join(o.mark(ctx), o.leave(ctx))
 		case <-take.C:
-			err = o.takeOver(ctx, bus)
+			if bus.Live() {
+				err = o.takeOver(ctx, bus)
+			}
 		case <-clean.C:
 			err = o.db.clean(ctx, eventRetention)
 		case <-cleanOthers.C:
@@ -176,6 +188,22 @@ func (o *Outbox) mark(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// leave lets others claim at once what the bus refused here. What that fails for, they claim a second after it was made or
+// claimed.
+func (o *Outbox) leave(ctx context.Context) error {
+	o.mu.Lock()
+	ids := o.refused
+	o.refused = nil
+	o.mu.Unlock()
+	if len(ids) == 0 {
+		return nil
+	}
+	return o.db.within(ctx, "leave events", func(ctx context.Context) error {
+		_, err := o.db.pool.Exec(ctx, `update event_outbox set claimed_until = now() where id = any($1) and published_at is null`, ids)
+		return err
+	})
 }
 
 const claimSQL = `

@@ -18,6 +18,7 @@ import (
 type bus struct {
 	mu      sync.Mutex
 	refuses bool
+	dead    bool // and says so
 	calls   int
 	got     []core.Event
 }
@@ -31,6 +32,12 @@ func (b *bus) Publish(_ context.Context, events []core.Event) error {
 	}
 	b.got = append(b.got, events...)
 	return nil
+}
+
+func (b *bus) Live() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.dead
 }
 
 func (b *bus) ids() (ids []int64) {
@@ -103,6 +110,19 @@ func TestOutbox_BusRefusesForAWhile(t *testing.T) {
 	b.refuse(false)
 	eventually(t, 4*time.Second, func() bool { return w.unpublished() == 0 }, "tried again")
 	require.Subset(t, b.ids(), []int64{1})
+}
+
+// An instance whose way to the bus is cut leaves its events to the others, and takes nothing away from them.
+func TestOutbox_CutOff(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	cut, whole := bus{refuses: true, dead: true}, bus{}
+	publishes(t, w.db, &cut)
+	publishes(t, w.second(), &whole)
+	eventually(t, 2*time.Second, func() bool { w.asks(w.free); return w.db.Stats().Unpublished > 0 }, "refused")
+	eventually(t, 10*time.Second, func() bool { return w.unpublished() == 0 }, "published by the other")
+	require.Zero(t, w.db.Stats().TakenOver)
+	require.NotEmpty(t, whole.ids())
 }
 
 func TestOutbox_CommittedHereIsNotTakenOverToo(t *testing.T) {
