@@ -156,6 +156,15 @@ func (a *actor) pass() {
 	}
 }
 
+// breach notes a broken invariant, with what is known of this client.
+func (a *actor) breach(i Invariant, format string, args ...any) {
+	detail := fmt.Sprintf(format, args...)
+	for _, line := range a.world.record.History(a.account.ID) {
+		detail += "\n    " + line
+	}
+	a.world.ledger.breach(i, "%s", detail)
+}
+
 // run stays connected until the actor leaves, is told to stop, or ctx ends.
 func (a *actor) run(ctx context.Context) {
 	defer close(a.left)

@@ -63,13 +63,13 @@ func overtakes(k protocol.Kind) bool {
 func (a *actor) answered(id uint32, got answer) {
 	i := slices.IndexFunc(a.pending, func(r *request) bool { return r.id == id })
 	if i < 0 {
-		a.world.ledger.breach(InOrder, "%s: an answer to request %d, which was answered or never sent", a.name, id)
+		a.breach(InOrder, "%s: an answer to request %d, which was answered or never sent", a.name, id)
 		return
 	}
 	r := a.pending[i]
 	for _, older := range a.pending[:i] {
 		if !older.late && !overtakes(older.message.Kind()) && !overtakes(r.message.Kind()) {
-			a.world.ledger.breach(InOrder, "%s: %s %d was answered before %s %d",
+			a.breach(InOrder, "%s: %s %d was answered before %s %d",
 				a.name, r.message.Kind(), r.id, older.message.Kind(), older.id)
 			break
 		}
@@ -94,7 +94,7 @@ func (a *actor) findLate() {
 			continue
 		}
 		r.late = true
-		a.world.ledger.breach(Answered, "%s: %s %d, %v ago", a.name, r.message.Kind(), r.id, time.Since(r.sent).Round(time.Millisecond))
+		a.breach(Answered, "%s: %s %d, %v ago", a.name, r.message.Kind(), r.id, time.Since(r.sent).Round(time.Millisecond))
 		if r.then != nil {
 			r.then(answer{err: &protocol.Error{Code: noAnswer}, sent: r.sent, at: time.Now()})
 		}

@@ -105,7 +105,7 @@ func (a *actor) judge(ctx context.Context, err error, failures int) (delay time.
 	case closed.Code == client.Dropped && a.world.opts.During != nil:
 		return backoff, true
 	default:
-		a.world.ledger.breach(SocketsStay, "%s: %v", a.name, closed)
+		a.breach(SocketsStay, "%s: %v", a.name, closed)
 		return max(backoff, time.Until(a.reconnect)), action != protocol.ActionStop && action != protocol.ActionSignIn
 	}
 }

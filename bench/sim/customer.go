@@ -118,7 +118,7 @@ func (c *customer) request(due time.Time) {
 func (c *customer) observe(s *protocol.Session, floor int64, at time.Time) {
 	c.world.ledger.observe(c.name, s)
 	if s.Version < floor {
-		c.world.ledger.breach(VersionGrows, "session %s: %s held version %d and was answered %d", s.SessionID, c.name, floor, s.Version)
+		c.breach(VersionGrows, "session %s: %s held version %d and was answered %d", s.SessionID, c.name, floor, s.Version)
 	}
 	if c.phase == asking && c.session.IsZero() && !c.world.ledger.ours(s.SessionID) {
 		c.begin(s)
@@ -282,7 +282,7 @@ func (c *customer) goodbye() {
 	c.ask(&protocol.StateGet{}, func(got answer) {
 		if got.err == nil && got.ack.State != nil && got.ack.State.Customer != nil {
 			if s := got.ack.State.Customer.Session; s != nil && c.world.ledger.over(s.SessionID) {
-				c.world.ledger.breach(StateAgrees, "%s still has session %s (%s, version %d), which is over",
+				c.breach(StateAgrees, "%s still has session %s (%s, version %d), which is over",
 					c.name, s.SessionID, s.Status, s.Version)
 			}
 		}

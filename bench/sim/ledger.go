@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -39,6 +40,9 @@ type Breach struct {
 
 // breachesKept is how many breaches of one invariant are told; more are counted.
 const breachesKept = 20
+
+// historiesKept is how many of them keep what follows their first line.
+const historiesKept = 2
 
 // ledger puts together what all clients saw of each session. Safe for any number of goroutines.
 type ledger struct {
@@ -93,9 +97,14 @@ func (l *ledger) breach(i Invariant, format string, args ...any) {
 
 func (l *ledger) breachLocked(i Invariant, format string, args ...any) {
 	l.count[i]++
-	if l.count[i] <= breachesKept {
-		l.list = append(l.list, Breach{i, fmt.Sprintf(format, args...)})
+	if l.count[i] > breachesKept {
+		return
 	}
+	detail := fmt.Sprintf(format, args...)
+	if l.count[i] > historiesKept {
+		detail, _, _ = strings.Cut(detail, "\n")
+	}
+	l.list = append(l.list, Breach{i, detail})
 }
 
 // broken lists what was broken, and counts it.

@@ -136,7 +136,7 @@ func (m *mitra) switched(event *protocol.PresenceUpdate, at time.Time) {
 		return
 	}
 	if event.Reason == protocol.PresenceHeartbeatTimeout && at.Sub(m.lastBeat) < m.world.opts.Stale/2 {
-		m.world.ledger.breach(BeatsCount, "%s went offline by heartbeat timeout %v after an answered heartbeat",
+		m.breach(BeatsCount, "%s went offline by heartbeat timeout %v after an answered heartbeat",
 			m.name, at.Sub(m.lastBeat).Round(time.Millisecond))
 	}
 	if m.wanted == protocol.ModeOnline {
@@ -159,7 +159,7 @@ func (m *mitra) offered(o *protocol.Offer, at time.Time) {
 		m.world.meters.firstOffer.add(took)
 	}
 	if since := at.Sub(m.offline); !m.offline.IsZero() && since > offlineGrace {
-		m.world.ledger.breach(OnlineOnly, "offer %s of session %s came to %s, offline for %v",
+		m.breach(OnlineOnly, "offer %s of session %s came to %s, offline for %v",
 			o.OfferID, o.SessionID, m.name, since.Round(time.Millisecond))
 	}
 	id := o.OfferID
@@ -216,7 +216,7 @@ func (m *mitra) end(id protocol.UUID) {
 func (m *mitra) observe(s *protocol.Session, floor int64) {
 	m.world.ledger.observe(m.name, s)
 	if s.Version < floor {
-		m.world.ledger.breach(VersionGrows, "session %s: %s held version %d and was answered %d", s.SessionID, m.name, floor, s.Version)
+		m.breach(VersionGrows, "session %s: %s held version %d and was answered %d", s.SessionID, m.name, floor, s.Version)
 	}
 	switch held, ok := m.sessions[s.SessionID]; {
 	case ok && s.Version <= held:
@@ -269,7 +269,7 @@ func (m *mitra) finish() {
 func (m *mitra) compare() {
 	for id := range m.sessions {
 		if m.world.ledger.over(id) {
-			m.world.ledger.breach(StateAgrees, "%s was not told that session %s is over", m.name, id)
+			m.breach(StateAgrees, "%s was not told that session %s is over", m.name, id)
 		}
 	}
 	m.ask(&protocol.StateGet{}, func(got answer) {
@@ -283,14 +283,14 @@ func (m *mitra) compare() {
 func (m *mitra) verify(state *protocol.MitraState) {
 	for _, s := range state.Sessions {
 		if m.world.ledger.over(s.SessionID) {
-			m.world.ledger.breach(StateAgrees, "%s still holds session %s (%s, version %d), which is over",
+			m.breach(StateAgrees, "%s still holds session %s (%s, version %d), which is over",
 				m.name, s.SessionID, s.Status, s.Version)
 		}
 	}
 	if state.Mode != protocol.ModeOffline {
-		m.world.ledger.breach(StateAgrees, "%s went offline and is %s", m.name, state.Mode)
+		m.breach(StateAgrees, "%s went offline and is %s", m.name, state.Mode)
 	}
 	if state.Capacity != len(state.Sessions) {
-		m.world.ledger.breach(StateAgrees, "%s has capacity %d and %d sessions", m.name, state.Capacity, len(state.Sessions))
+		m.breach(StateAgrees, "%s has capacity %d and %d sessions", m.name, state.Capacity, len(state.Sessions))
 	}
 }
