@@ -3,6 +3,7 @@
 GO     ?= go
 TOOL    = $(GO) tool -modfile=tools/go.mod
 FUZZ   ?= 30s
+SEEDS  ?= 1,2,3
 
 .DEFAULT_GOAL := help
 
@@ -21,6 +22,10 @@ sim: ## simulated mitras and customers against what `make run` runs
 .PHONY: test
 test: ## all tests with the race detector, on stores of their own
 	$(GO) test -race -shuffle=on ./...
+
+.PHONY: chaos
+chaos: ## faults with their real durations, under load, for each seed of SEEDS=1,2,3 (about 15 minutes a seed)
+	CHAOS=long CHAOS_SEED=$(SEEDS) $(GO) test -timeout 4h -v -run '^TestChaos$$' ./cmd/bestie
 
 .PHONY: lint
 lint: ## formatting, vet (Linux and macOS), staticcheck, unreachable code

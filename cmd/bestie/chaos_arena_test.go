@@ -12,12 +12,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/halobestie/bestie-gateway/bench/client"
 	"github.com/halobestie/bestie-gateway/bench/oracle"
 	"github.com/halobestie/bestie-gateway/bench/sim"
 	"github.com/halobestie/bestie-gateway/store/local"
 	"github.com/halobestie/bestie-gateway/store/postgres"
 	"github.com/halobestie/bestie-gateway/store/postgres/pgtest"
+	"github.com/halobestie/bestie-gateway/store/valkey"
 	"github.com/halobestie/bestie-gateway/store/valkey/valkeytest"
 )
 
@@ -46,6 +46,12 @@ func (x times) settings() []string {
 
 func (x times) staleLimit() time.Duration { return time.Duration(x.stale) * time.Second }
 
+// settled is how long the stores may take at most until all is as it should be: every sweep has come by, and an instance that is
+// gone is out of the list of those that run.
+func (x times) settled() time.Duration {
+	return time.Duration(x.stale+x.offline+x.reseed)*time.Second + valkey.InstanceTTL + x.pick(30*time.Second, time.Minute)
+}
+
 // pick is one of two durations, as the form says.
 func (x times) pick(short, long time.Duration) time.Duration {
 	if x.long {
@@ -66,8 +72,9 @@ type arena struct {
 	adminURL         string // the same database as its superuser
 	a, b             *stand
 
-	oracle *oracle.Oracle
-	crowd  sim.Options
+	oracle  *oracle.Oracle
+	crowd   sim.Options
+	slowest time.Duration // what a request may take, by the rules; 0: not judged
 }
 
 // role is the database user of the instances: the superuser is above every limit.
@@ -102,7 +109,7 @@ func newArena(t *testing.T, x times, seed uint64) *arena {
 		Mitras: 16, Customers: 6, PairingsPerSecond: 6, Verify: true, Alone: true, Seed: seed, Probes: -1,
 		Think:  sim.Range{Min: 5 * time.Millisecond, Max: 30 * time.Millisecond},
 		Talk:   sim.Range{Min: 200 * time.Millisecond, Max: 800 * time.Millisecond},
-		Breaks: 8 * time.Second, Stale: x.staleLimit(), Settle: x.staleLimit() + x.pick(40*time.Second, 2*time.Minute),
+		Breaks: 8 * time.Second, Stale: x.staleLimit(), Settle: x.settled(),
 		AnswerTimeout: x.pick(25*time.Second, time.Minute), WindDown: 40 * time.Second,
 	}
 	return a
@@ -129,12 +136,30 @@ func (a *arena) play(fault func()) sim.Report {
 	if len(report.Broken) > 0 || t.Failed() {
 		t.Errorf("seed %d\n%s", a.seed, out.String())
 	}
-	for _, name := range []string{sim.LatencyHeartbeat, sim.LatencyAnswer} {
-		l := report.Latency(name)
-		t.Logf("%s: p50 %v, p99 %v, max %v of %d", name, l.P50, l.P99, l.Max, l.N)
-	}
+	a.judgeTimes(report)
 	return report
 }
+
+// judgeTimes tells how long requests took, and fails only for what no busy machine explains: three times what the rules allow, and the
+// slower the more everything was.
+func (a *arena) judgeTimes(report sim.Report) {
+	beat, other := report.Latency(sim.LatencyHeartbeat), report.Latency(sim.LatencyAnswer)
+	for _, l := range []sim.Latency{beat, other} {
+		a.t.Logf("%s: p50 %v, p99 %v, max %v of %d", l.Name, l.P50, l.P99, l.Max, l.N)
+	}
+	if a.slowest == 0 {
+		return
+	}
+	if limit := 3 * (a.slowest + 4*other.P50); other.Max > limit {
+		a.t.Errorf("seed %d: an answer took %v, and %v are allowed", a.seed, other.Max, a.slowest)
+	}
+	if limit := 3 * (beatSlowest + 4*other.P50); beat.P99 > limit {
+		a.t.Errorf("seed %d: a heartbeat's ack took %v, and %v are allowed", a.seed, beat.P99, beatSlowest)
+	}
+}
+
+// beatSlowest is what a heartbeat may take whatever the stores do: it waits for neither of them.
+const beatSlowest = 50 * time.Millisecond
 
 // countedWithin is how soon after the heal everybody must be counted; countedLimit is when the test gives up waiting for it, on
 // a machine that has no time for it.
@@ -169,11 +194,15 @@ func (a *arena) hold(d time.Duration) {
 // pairs waits until so many more sessions have begun than now.
 func (a *arena) pairs(n int64) {
 	a.t.Helper()
-	begun := func() int64 {
-		return pgtest.Value[int64](a.t, a.adminURL, `select count(*) from chat_sessions where started_at is not null`)
-	}
+	begun := func() int64 { return a.count(`select count(*) from chat_sessions where started_at is not null`) }
 	before := begun()
 	a.until(func() bool { return begun() >= before+n }, "%d more pairings", n)
+}
+
+// count reads a number past the instances and their ways.
+func (a *arena) count(sql string, args ...any) int64 {
+	a.t.Helper()
+	return pgtest.Value[int64](a.t, a.adminURL, sql, args...)
 }
 
 // until waits for a condition.
@@ -191,6 +220,3 @@ func (a *arena) until(holds func() bool, what string, args ...any) {
 		}
 	}
 }
-
-// api calls the routes of a stand.
-func (s *stand) api() *client.API { return client.NewAPI(s.public, s.internal) }

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -83,13 +86,15 @@ func (s *stand) startOutside() {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	s.child, s.said, s.gone = exec.Command(self, "serve"), newSaid(), make(chan error, 1)
+	public, internal := cmp.Or(s.public, "127.0.0.1:0"), cmp.Or(s.internal, "127.0.0.1:0") // a second time: where it was
 	s.child.Env = append(append(os.Environ(), asBestie+"=1",
-		"AUTH_JWT_SECRET="+secret, "PUBLIC_ADDR=127.0.0.1:0", "INTERNAL_ADDR=127.0.0.1:0",
+		"AUTH_JWT_SECRET="+secret, "PUBLIC_ADDR="+public, "INTERNAL_ADDR="+internal,
 		"ALLOW_DEV_PROVIDERS=true", "ENABLE_TEST_ROUTES=true", "LOG_FORMAT=text", "LOG_LEVEL=info"), s.settings()...)
 	s.child.Stdout, s.child.Stderr = s.said, s.said
 	require.NoError(t, s.child.Start())
 	go func(child *exec.Cmd, gone chan error) { gone <- child.Wait() }(s.child, s.gone)
-	t.Cleanup(s.kill)
+	child, gone := s.child, s.gone
+	t.Cleanup(func() { end(child, gone) })
 	ready, ok := s.said.await(readyLine)
 	require.True(t, ok, "the instance does not start: %s", s.said)
 	s.public, s.internal = ready[1], ready[2]
@@ -101,10 +106,38 @@ func (s *stand) signal(sig syscall.Signal) {
 }
 
 // kill ends the process at once, whatever it does, and waits for its end.
-func (s *stand) kill() {
-	_ = s.child.Process.Kill() // it may have ended
-	<-s.gone
-	s.gone <- nil // for a second call
+func (s *stand) kill() { end(s.child, s.gone) }
+
+func end(child *exec.Cmd, gone chan error) {
+	_ = child.Process.Kill() // it may have ended
+	<-gone
+	gone <- nil // for a second call
+}
+
+// degraded is what of the instance is out, as its internal readiness tells.
+func (s *stand) degraded() (parts []string) {
+	t := s.arena.t
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.internal+"/readyz", nil)
+	require.NoError(t, err)
+	request.Close = true
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	require.Equal(t, http.StatusOK, response.StatusCode, "a store that is out is out for all: the instance gets traffic")
+	var ready struct {
+		Parts []struct {
+			Name string
+			OK   bool
+		}
+	}
+	require.NoError(t, json.NewDecoder(response.Body).Decode(&ready))
+	for _, part := range ready.Parts {
+		if !part.OK {
+			parts = append(parts, part.Name)
+		}
+	}
+	return parts
 }
 
 // ends waits for the process and gives its exit code and how long that took.

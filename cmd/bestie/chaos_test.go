@@ -3,6 +3,7 @@ package main
 import (
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,13 +20,11 @@ type trial struct {
 
 // trials lists all of them.
 func trials() []trial {
-	var all []trial
-	all = append(all, valkeyTrials()...)
-	return all
+	return slices.Concat(valkeyTrials(), postgresTrials(), instanceTrials())
 }
 
 // atOnce is how many trials run at the same time: they mostly wait.
-const atOnce = 4
+const atOnce = 6
 
 // Stores and instances break while a crowd uses them, and nothing that anybody was promised is lost. The short form, with
 // scaled times, is part of the tests; CHAOS=long has the real ones (make chaos), CHAOS_SEED the seeds to run, CHAOS_ONLY a

@@ -7,6 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/halobestie/bestie-gateway/bench/fault"
+	"github.com/halobestie/bestie-gateway/protocol"
+	"github.com/halobestie/bestie-gateway/store/postgres/pgtest"
 	"github.com/halobestie/bestie-gateway/store/valkey/valkeytest"
 )
 
@@ -21,18 +23,32 @@ func valkeyTrials() []trial {
 	}
 }
 
+// While Valkey is away everything comes from Postgres, readiness says so, and who is deactivated is disconnected all the same.
 func valkeyKilled(a *arena) {
 	a.inside()
+	a.slowest = time.Second
 	a.play(func() {
+		g := a.guest(a.b)
+		a.until(func() bool { return g.is(`mode = 'online'`) }, "the guest to be online")
+		require.Empty(a.t, a.b.degraded())
 		require.NoError(a.t, a.valkey.Kill())
+		a.until(func() bool { return len(a.b.degraded()) == 3 }, "readiness to say that valkey, bus and mirror are out")
+		asked := a.b.inside.program.presence.Stats().Reads.Find.Postgres
 		a.pairs(3)
-		a.hold(a.times.pick(2*time.Second, time.Minute))
+		a.until(func() bool { return a.b.inside.program.presence.Stats().Reads.Find.Postgres > asked }, "candidates by Postgres")
+		// As an instance does that dies before it can tell anybody.
+		pgtest.Exec(a.t, a.adminURL, `update mitras set is_active = false, version = version + 1 where id = $1`, g.id.String())
+		g.mustClose(protocol.CloseInactive)
+		a.hold(a.times.pick(time.Second, time.Minute))
 		require.NoError(a.t, a.valkey.Start(context.Background()))
+		a.until(func() bool { return len(a.b.degraded()) == 0 }, "readiness to be whole again")
 	})
 }
 
+// Time-outs, not hangs; and what beat meanwhile counts afterwards.
 func valkeyFrozen(a *arena) {
 	a.inside()
+	a.slowest = time.Second
 	a.play(func() {
 		require.NoError(a.t, a.valkey.Pause())
 		a.pairs(3)
@@ -43,6 +59,7 @@ func valkeyFrozen(a *arena) {
 
 func valkeyEmptied(a *arena) {
 	a.inside()
+	a.slowest = time.Second
 	conn := valkeytest.Dial(a.t, a.valkey.URL())
 	a.play(func() {
 		require.NoError(a.t, conn.Do(context.Background(), conn.B().Flushall().Build()).Error())
@@ -51,6 +68,7 @@ func valkeyEmptied(a *arena) {
 
 func valkeySlow(a *arena) {
 	a.inside()
+	a.slowest = time.Second
 	a.play(func() {
 		for _, s := range []*stand{a.a, a.b} {
 			s.valkey.Set(fault.Mode{Delay: 500 * time.Millisecond})
@@ -63,18 +81,23 @@ func valkeySlow(a *arena) {
 	})
 }
 
+// The others do not take its mitras offline, also when it lasts longer than they would wait for them, and people are paired on both
+// sides and across.
 func valkeyCut(a *arena) {
 	a.inside()
+	a.slowest = time.Second
 	a.play(func() {
 		a.b.valkey.Set(fault.Silence)
 		a.pairs(3)
-		a.hold(a.times.staleLimit() + 2*time.Second) // longer than the others would wait for its mitras
+		a.hold(a.times.staleLimit() + a.times.pick(2*time.Second, 30*time.Second))
+		a.pairs(3)
 		a.b.valkey.Heal()
 	})
 }
 
 func subscriptionsLost(a *arena) {
 	a.inside()
+	a.slowest = time.Second
 	conn := valkeytest.Dial(a.t, a.valkey.URL())
 	a.play(func() {
 		for range 5 {

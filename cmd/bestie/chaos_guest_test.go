@@ -1,0 +1,78 @@
+package main
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/halobestie/bestie-gateway/bench/client"
+	"github.com/halobestie/bestie-gateway/protocol"
+)
+
+// guest is one more mitra beside the crowd, who comes online, beats, takes no offer, and does not come back when its socket ends.
+type guest struct {
+	arena  *arena
+	id     protocol.UUID
+	closed chan protocol.CloseCode // holds the code when the socket has ended
+}
+
+// guest brings one to a stand.
+func (a *arena) guest(at *stand) *guest {
+	t := a.t
+	t.Helper()
+	api := client.NewAPI(at.public, at.internal)
+	defer api.Close()
+	account, err := api.SeedMitra(t.Context(), "+6281390000001", "Guest")
+	require.NoError(t, err)
+	socket, err := client.Dial(t.Context(), client.Dialing{Target: at.public, Token: account.AccessToken})
+	require.NoError(t, err)
+	g := &guest{arena: a, id: account.ID, closed: make(chan protocol.CloseCode, 1)}
+	var running sync.WaitGroup
+	ended := make(chan struct{})
+	running.Go(func() {
+		defer close(ended)
+		for {
+			_, _, err := socket.Read()
+			var closed *client.Closed
+			if errors.As(err, &closed) {
+				g.closed <- closed.Code
+				return
+			}
+		}
+	})
+	running.Go(func() {
+		_ = socket.Send(protocol.PresenceSet{Mode: protocol.ModeOnline}.Append(nil, 0))
+		for beat := time.NewTicker(time.Second); ; {
+			select {
+			case <-beat.C:
+				_ = socket.Send(protocol.Heartbeat{}.Append(nil, 0)) // the reader sees the end
+			case <-ended:
+				beat.Stop()
+				return
+			}
+		}
+	})
+	t.Cleanup(func() {
+		socket.Cut()
+		running.Wait()
+	})
+	return g
+}
+
+// row reads something of the guest's row.
+func (g *guest) is(condition string) bool {
+	return g.arena.count(`select count(*) from mitras where id = $1 and `+condition, g.id.String()) == 1
+}
+
+// mustClose waits for the end of the socket.
+func (g *guest) mustClose(want protocol.CloseCode) {
+	g.arena.t.Helper()
+	select {
+	case code := <-g.closed:
+		require.Equal(g.arena.t, want, code)
+	case <-time.After(2 * patience):
+		require.FailNow(g.arena.t, "the guest's socket stays", "seed %d", g.arena.seed)
+	}
+}
