@@ -25,6 +25,7 @@ type Dialect struct {
 	Subscribe   []byte   `json:"subscribe,omitempty"` // asks for events; nil: they come anyway
 	Request     []byte   `json:"request"`             // is answered
 	OneWay      []byte   `json:"one_way"`             // is not
+	State       []byte   `json:"state,omitempty"`     // asks for what a connection is greeted with; nil: there is no such thing
 	Answer      []byte   `json:"answer,omitempty"`    // what answers begin with
 	Event       []byte   `json:"event,omitempty"`     // what events begin with
 	Triggers    [][]byte `json:"triggers,omitempty"`  // make the server send an event to all, one after the other in turn
@@ -57,6 +58,7 @@ const (
 	Requests Kind = "request"
 	OneWays  Kind = "one-way"
 	Pings    Kind = "ping" // frames of 125 bytes
+	States   Kind = "state"
 )
 
 // Stream is messages at a fixed rate, spread evenly over time and sockets.

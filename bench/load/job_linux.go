@@ -196,10 +196,14 @@ func (j *job) send(s *stream, now time.Duration) time.Duration {
 }
 
 func (j *job) framesOf(kind Kind) []byte {
-	if kind == Pings {
+	switch kind {
+	case Pings:
 		return j.frames.ping
+	case States:
+		return j.frames.state
+	default:
+		return j.frames.oneWay
 	}
-	return j.frames.oneWay
 }
 
 func (j *job) trigger() {

@@ -53,7 +53,7 @@ type swarm struct {
 	opened   int
 	buffer   []byte
 	tokens   map[string][]string // by file
-	frames   struct{ hello, subscribe, request, oneWay, ping []byte }
+	frames   struct{ hello, subscribe, request, oneWay, ping, state []byte }
 	triggers [][]byte
 	fired    int // triggers, over all tasks
 	job      *job
@@ -77,6 +77,7 @@ func newSwarm(setup Setup) (*swarm, error) {
 		s.frames.subscribe = clientFrame(opBinary, d.Subscribe)
 	}
 	s.frames.request, s.frames.oneWay = clientFrame(opBinary, d.Request), clientFrame(opBinary, d.OneWay)
+	s.frames.state = clientFrame(opBinary, d.State)
 	s.frames.ping = clientFrame(opPing, bytes.Repeat([]byte{'p'}, pingBytes))
 	for _, trigger := range d.Triggers {
 		s.triggers = append(s.triggers, clientFrame(opBinary, trigger))

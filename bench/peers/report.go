@@ -84,6 +84,8 @@ var (
 		{"idle/heap", "heap B"},
 		{"idle/handshake-cpu", "handshake, new token µs"},
 		{"storm/known-token-cpu", "handshake, known token µs"},
+		{"handshake/new-token", "new token, without the state µs"},
+		{"handshake/known-token", "known token, without the state µs"},
 		{"echo/cpu", "message and answer µs"},
 		{"echo-slow/cpu", "the same, a tenth of the rate µs"},
 		{"one-way/cpu", "one-way message µs"},
@@ -129,9 +131,11 @@ func value(key string) func(*report) float64 {
 func targets() []target {
 	return []target{
 		{"memory of an idle socket, resident", 450, "B", value("idle/resident")},
-		{"handshake with a token to verify, by the floor's", 1.4, "×", byFloor("idle/handshake-cpu")},
-		{"the same, by gws'", 0.6, "×", func(r *report) float64 { return r.ratio(oursName, "idle/handshake-cpu", "gws", "idle/handshake-cpu") }},
-		{"handshake with a known token, by the floor's", 1, "×", byFloor("storm/known-token-cpu")},
+		{"handshake with a token to verify, without the state, by the floor's", 1.4, "×", byFloor("handshake/new-token")},
+		{"the same, by gws'", 0.6, "×", func(r *report) float64 {
+			return r.ratio(oursName, "handshake/new-token", "gws", "handshake/new-token")
+		}},
+		{"handshake with a known token, without the state, by the floor's", 1, "×", byFloor("handshake/known-token")},
 		{"heartbeat and ack at the full rate, by the floor's", 1.5, "×", byFloor("echo/cpu")},
 		{"heartbeat and ack at a tenth of it, by the floor's", 1.5, "×", byFloor("echo-slow/cpu")},
 		{"the same, by gws'", 0.5, "×", func(r *report) float64 { return r.ratio(oursName, "echo-slow/cpu", "gws", "echo-slow/cpu") }},
@@ -139,7 +143,7 @@ func targets() []target {
 		{"p99 at the full rate, by the floor's", 1.5, "×", byFloor("echo/p99")},
 		{"fan-out, a delivery, by the floor's", 1.1, "×", byFloor("fan-out/delivery-cpu")},
 		{"fan-out, all told, p99 with the 250 ms of pacing", 400, "ms", value("fan-out/age-p99")},
-		{"processor time of silent sockets", 1, "ms/s", value("idle/cpu")},
+		{"processor time of silent sockets, above that of none", 1, "ms/s", value("idle/cpu-of-sockets")},
 		{"memory at the peak of a storm", 2048, "B/socket", value("storm/peak-memory")},
 		{"all back from a storm", 10, "s", value("storm/back-after")},
 		{"p99 of those that stayed, by the quiet one", 2, "×", func(r *report) float64 {
@@ -156,7 +160,7 @@ func (r *report) markdown(pictures []string) string {
 	fmt.Fprintf(&b, "- machine: %s\n- gateway: commit `%s`\n- %d rounds, servers in turns; medians. Processor time is the server process's own (user and system), from the kernel's clock.\n",
 		r.machine, r.commit, len(r.rounds))
 	b.WriteString("- `bestie` is the real program and does what the others do not: it verifies tokens, knows identities, keeps presence in Valkey and Postgres, " +
-		"limits rates, counts. Its handshake ends with `welcome`, the state read from Postgres included; its requests come from mitras, whose heartbeats go to Valkey.\n\n")
+		"limits rates, counts. Its handshake ends with `welcome`, which holds the user's state, read from Postgres; what that part costs is measured by asking for the state again (`state.get`), less what a message costs to come in, and the last two columns of handshakes are without it. Its requests come from mitras, whose heartbeats go to Valkey.\n\n")
 	for _, s := range r.servers {
 		fmt.Fprintf(&b, "- `%s`: %s\n", s.name, s.about)
 	}

@@ -229,6 +229,7 @@ func Dialect() load.Dialect {
 		Subscribe: protocol.AvailabilitySubscribe{}.Append(nil, 0),
 		Request:   request,
 		OneWay:    protocol.Heartbeat{}.Append(nil, 0),
+		State:     protocol.StateGet{}.Append(nil, id+1),
 		Answer:    protocol.Ack{}.Append(nil, id),
 		Event:     protocol.Availability{Available: 1, At: 1}.Append(nil, 0)[:2],
 		Triggers: [][]byte{

@@ -1,0 +1,127 @@
+package load
+
+import "github.com/halobestie/bestie-gateway/bench/kernel"
+
+// idle opens sockets with tokens that the server sees for the first time, and looks what they cost while they are silent.
+func (b *Bench) idle() error {
+	s := b.Sizes
+	empty, err := b.rest(s.Length / 2)
+	if err != nil {
+		return err
+	}
+	if _, _, err := b.opening(b.Target.Tokens, 0, Range{0, s.IdleFrom}, true); err != nil {
+		return err
+	}
+	if _, err := b.rest(s.Settle); err != nil {
+		return err
+	}
+	few, err := b.look()
+	if err != nil {
+		return err
+	}
+	report, cpu, err := b.opening(b.Target.Tokens, s.IdleFrom, Range{s.IdleFrom, s.IdleTo}, true)
+	if err != nil {
+		return err
+	}
+	b.figure("handshake-cpu", "µs", perOperation(cpu.Total, report.Opened))
+	b.figure("handshake-p99", "ms", milliseconds(report.OpenTime.Quantile(0.99)))
+	b.figure("handshakes-a-second", "/s", float64(report.Opened)/report.OpenTook.Seconds())
+	if _, err := b.rest(s.Settle); err != nil {
+		return err
+	}
+	many, err := b.look()
+	if err != nil {
+		return err
+	}
+	n := float64(s.IdleTo - s.IdleFrom)
+	b.figure("resident", "B/socket", float64(many.resident-few.resident)/n)
+	if b.Target.Heap != nil {
+		b.figure("heap", "B/socket", float64(many.heap-few.heap)/n)
+	}
+	b.figure("resident-total", "MB", float64(many.resident)/1e6)
+	silent, err := b.rest(s.Length / 2)
+	if err != nil {
+		return err
+	}
+	b.figure("cpu", "ms/s", milliseconds(silent.Total)/(s.Length/2).Seconds())
+	b.figure("cpu-of-sockets", "ms/s", milliseconds(silent.Total-empty.Total)/(s.Length/2).Seconds())
+	return nil
+}
+
+// state asks again for what a connection was greeted with, about as often as it was greeted: what that part of a handshake
+// costs, from reading it to sending it.
+func (b *Bench) state() error {
+	s := b.Sizes
+	if b.Target.Dialect.State == nil {
+		return nil
+	}
+	if _, _, err := b.opening(b.Target.Tokens, 0, Range{0, s.IdleTo}, true); err != nil {
+		return err
+	}
+	report, cpu, err := b.do(Task{
+		Length: s.Length / 2, Linger: linger, Streams: []Stream{{Range{0, s.IdleTo}, States, s.Rate * 3 / 4}},
+	})
+	if err != nil {
+		return err
+	}
+	b.figure("cpu", "µs", perOperation(cpu.Total, report.Sent))
+	return nil
+}
+
+// storm cuts nine of ten sockets at once, which then all come back with the tokens they had, while the others keep asking.
+func (b *Bench) storm() error {
+	s := b.Sizes
+	if _, _, err := b.do(Task{Close: &Range{s.Audience, s.sockets()}}); err != nil {
+		return err
+	}
+	if _, _, err := b.opening(b.Target.Tokens, 0, Range{0, s.Audience}, true); err != nil {
+		return err
+	}
+	stay := Range{0, s.Audience / 10}
+	asking := []Stream{{stay, Requests, s.SlowRate}}
+	quiet, _, err := b.do(Task{Length: s.Length / 2, Linger: linger, Streams: asking})
+	if err != nil {
+		return err
+	}
+	start := kernel.Now()
+	storm, cpu, err := b.do(Task{
+		Length: s.Length / 2, Linger: linger, Streams: asking,
+		Open: &Opening{Range: Range{stay.To, s.Audience}, Cut: true, InFlight: s.StormInFlight, After: s.Length / 8},
+	})
+	if err != nil {
+		return err
+	}
+	b.figure("back-after", "s", storm.OpenTook.Seconds())
+	b.figure("reconnect-cpu", "µs", perOperation(cpu.Total, storm.Opened))
+	_, grown := b.peak(start)
+	b.figure("peak-memory", "B/socket", float64(grown)/float64(s.Audience))
+	b.figure("quiet-p99", "ms", milliseconds(quiet.Latency.Quantile(0.99)))
+	b.figure("stayed-p99", "ms", milliseconds(storm.Latency.Quantile(0.99)))
+	b.Slices[b.name] = storm.Slices
+
+	// The same once more, few at a time: what a handshake costs with a token that the server knows.
+	known, cpu, err := b.do(Task{Open: &Opening{Range: Range{stay.To, s.Audience}, Cut: true, InFlight: s.InFlight}})
+	if err != nil {
+		return err
+	}
+	b.figure("known-token-cpu", "µs", perOperation(cpu.Total, known.Opened))
+	return nil
+}
+
+// derive tells what handshakes cost without the state that some servers greet with: that is what asking for the state costs, less
+// what any message costs to come in.
+func (b *Bench) derive() {
+	b.name = "handshake"
+	result := b.Result()
+	state, _ := result.Value("state/cpu") // others than ours have none
+	if oneWay, ok := result.Value("one-way/cpu"); state > 0 && !ok {
+		return
+	} else if state > 0 {
+		state = max(state-oneWay, 0)
+	}
+	for what, key := range map[string]string{"new-token": "idle/handshake-cpu", "known-token": "storm/known-token-cpu"} {
+		if whole, ok := result.Value(key); ok {
+			b.figure(what, "µs", whole-state)
+		}
+	}
+}
