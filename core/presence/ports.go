@@ -80,6 +80,8 @@ type MirrorReader interface {
 	Available(ctx context.Context) (Availability, error)
 	FindAvailable(ctx context.Context, k int, exclude []core.MitraID) ([]core.MitraID, error)
 	IsReachable(ctx context.Context, mitra core.MitraID) (bool, error)
+	// Heartbeats reads the last heartbeat of each, in their order, whatever their mode; zero: there is none.
+	Heartbeats(ctx context.Context, mitras []core.MitraID) ([]time.Time, error)
 	Counts(ctx context.Context) (Counts, error)
 }
 

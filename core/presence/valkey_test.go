@@ -148,6 +148,18 @@ func (v *valkey) IsReachable(context.Context, core.MitraID) (bool, error) {
 	return false, v.unseeded()
 }
 
+func (v *valkey) Heartbeats(_ context.Context, mitras []core.MitraID) ([]time.Time, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	last := make([]time.Time, len(mitras))
+	for i, id := range mitras {
+		if at := slices.IndexFunc(v.online, func(beat Heartbeat) bool { return beat.MitraID == id }); at >= 0 {
+			last[i] = v.online[at].At
+		}
+	}
+	return last, v.unseeded()
+}
+
 func (v *valkey) Counts(context.Context) (Counts, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

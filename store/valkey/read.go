@@ -168,6 +168,35 @@ func (m *Mirror) IsReachable(ctx context.Context, mitra core.MitraID) (bool, err
 	return reachable, err
 }
 
+// Heartbeats implements presence.MirrorReader.
+func (m *Mirror) Heartbeats(ctx context.Context, ids []core.MitraID) ([]time.Time, error) {
+	last := make([]time.Time, 0, len(ids))
+	for chunk := range slices.Chunk(ids, maxPage) {
+		err := m.link.Call(ctx, "heartbeats", func(ctx context.Context, conn driver.Client) error {
+			command := conn.B().Mget().Key(m.keys.heartbeat(chunk[0].String()))
+			for _, id := range chunk[1:] {
+				command = command.Key(m.keys.heartbeat(id.String()))
+			}
+			results := conn.DoMulti(ctx, conn.B().Exists().Key(m.keys.epoch).Build(), command.Build())
+			if err := seeded(results[0]); err != nil {
+				return err
+			}
+			texts, err := results[1].AsStrSlice() // a missing one is ""
+			if err == nil && len(texts) != len(chunk) {
+				err = link.ErrShape
+			}
+			for _, text := range texts {
+				last = append(last, parseBeat(text))
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return last, nil
+}
+
 // parseBeat reads a mitra:heartbeat:<id>; zero when it cannot be read, as if there were none.
 func parseBeat(text string) time.Time {
 	at, err := time.Parse(isoMillis, text)

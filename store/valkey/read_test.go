@@ -97,6 +97,26 @@ func TestIsReachable(t *testing.T) {
 	}
 }
 
+func TestHeartbeats(t *testing.T) {
+	t.Parallel()
+	r, m, offline := newRig(t), online(1), online(2)
+	offline.Mode = presence.Offline
+	_, err := r.mirror.Heartbeats(t.Context(), []core.MitraID{m.ID})
+	require.ErrorIs(t, err, presence.ErrUnseeded)
+	r.seed()
+	r.write(m)
+	r.write(offline)
+	at := r.client.Now().Truncate(time.Millisecond)
+	r.beat(m.ID, at)
+	r.beat(offline.ID, at.Add(-time.Minute))
+	got, err := r.mirror.Heartbeats(t.Context(), []core.MitraID{offline.ID, core.NewID[core.MitraID](), m.ID})
+	require.NoError(t, err)
+	require.Len(t, got, 3)
+	require.True(t, got[0].Equal(at.Add(-time.Minute)), "whatever its mode")
+	require.Zero(t, got[1])
+	require.True(t, got[2].Equal(at))
+}
+
 func TestBeacon(t *testing.T) {
 	t.Parallel()
 

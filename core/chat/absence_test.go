@@ -1,0 +1,105 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/halobestie/bestie-gateway/core"
+)
+
+// absences is one session whose mitra Postgres has not heard of, and what heartbeats tell of it.
+type absences struct {
+	absence  Absence
+	silence  time.Duration // below zero: no trace
+	unsure   bool
+	err      error
+	rerouted []time.Time
+}
+
+func (a *absences) Absent(context.Context, time.Duration) ([]Absence, error) {
+	if len(a.rerouted) > 0 {
+		return nil, nil
+	}
+	return []Absence{a.absence}, nil
+}
+
+func (a *absences) RerouteAbsent(_ context.Context, one Absence, _ time.Duration) (bool, error) {
+	a.rerouted = append(a.rerouted, time.Now())
+	return one == a.absence, nil
+}
+
+func (a *absences) Silence(context.Context, []core.MitraID) (map[core.MitraID]time.Duration, bool, error) {
+	if a.err != nil || a.unsure {
+		return nil, false, a.err
+	}
+	if a.silence < 0 {
+		return nil, true, nil
+	}
+	return map[core.MitraID]time.Duration{a.absence.Mitra: a.silence}, true, nil
+}
+
+func TestWatch(t *testing.T) {
+	t.Parallel()
+	const after = 2 * time.Minute
+	for name, c := range map[string]struct {
+		absences absences
+		disturb  func(a *absences) // after a minute, for a minute
+		want     time.Duration     // until the reroute; 0: never
+	}{
+		"silent for long enough":          {absences: absences{silence: after}, want: watchEvery},
+		"heard of lately":                 {absences: absences{silence: after - time.Second}},
+		"said goodbye":                    {absences: absences{silence: -1}, want: watchEvery + after},
+		"cannot be told":                  {absences: absences{unsure: true}},
+		"valkey is away":                  {absences: absences{err: errors.New("refused")}},
+		"an outage starts the time anew":  {absences{silence: -1}, func(a *absences) { a.err = errors.New("refused") }, 2*time.Minute + watchEvery + after},
+		"a disturbance does so, too":      {absences{silence: -1}, func(a *absences) { a.unsure = true }, 2*time.Minute + watchEvery + after},
+		"back for a moment, it does, too": {absences{silence: -1}, func(a *absences) { a.silence = 0 }, 2*time.Minute + watchEvery + after},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				a := c.absences
+				a.absence = Absence{core.NewID[core.SessionID](), core.NewID[core.MitraID]()}
+				s := NewService(nil, nil, nil, slog.New(slog.DiscardHandler))
+				ctx, cancel := context.WithCancel(t.Context())
+				done, began := make(chan error, 1), time.Now()
+				go func() {
+					done <- s.Watch(ctx, &a, &a, func() core.Settings { return core.Settings{RerouteAfter: after} })
+				}()
+				if c.disturb != nil {
+					time.Sleep(time.Minute + time.Second)
+					calm := a
+					c.disturb(&a)
+					time.Sleep(time.Minute)
+					calm.rerouted = a.rerouted
+					a = calm
+				}
+				time.Sleep(10 * time.Minute)
+				cancel()
+				require.NoError(t, <-done)
+				if c.want == 0 {
+					require.Empty(t, a.rerouted)
+					return
+				}
+				require.Len(t, a.rerouted, 1)
+				require.Equal(t, c.want, a.rerouted[0].Sub(began))
+				require.EqualValues(t, 1, s.Stats().RerouteAbsent)
+			})
+		})
+	}
+}
+
+func TestUnused(t *testing.T) {
+	t.Parallel()
+	require.EqualValues(t, 0, Unused(0, 0, 0), "nothing was put in")
+	require.EqualValues(t, 10_000, Unused(10_000, 0, 0), "never paid whole: all of it")
+	require.EqualValues(t, 25_000, Unused(25_000, 900, 900), "paid, and never begun")
+	require.EqualValues(t, 8_333, Unused(25_000, 300, 900), "rounded down")
+	require.EqualValues(t, 27, Unused(25_000, 1, 900))
+}
