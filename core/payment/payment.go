@@ -71,17 +71,3 @@ const (
 	ByHand   CreditReason = "operator" // given or taken by an operator
 	PaidBack CreditReason = "refund"   // given back through the vendor
 )
-
-// CreditEntry is a line of the ledger.
-type CreditEntry struct {
-	ID         int64
-	CustomerID core.CustomerID
-	Amount     int64 // below zero: taken
-	Balance    int64 // after it
-	Reason     CreditReason
-	SessionID  core.SessionID
-	PaymentID  core.PaymentID
-	OperatorID core.OperatorID
-	Note       string
-	At         time.Time
-}

@@ -66,8 +66,8 @@ type Checkout struct {
 // Notice is what a vendor says about one of its sessions, unasked.
 type Notice struct {
 	Checkout
-	Event    string // the vendor's word
-	Delivery string // the vendor's id of the delivery, if any
+	Event string // the vendor's word
+	Named string // the reference as it stands there, ours or not
 	// Hint: the notice itself proves nothing, but the session may have changed.
 	Hint bool
 	// Refund is set when it is about one, which is asked after then.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 
 	"github.com/halobestie/bestie-gateway/core"
@@ -30,7 +31,6 @@ type Stores struct {
 	Deliveries Deliveries
 	Payments   Payments
 	Refunds    Refunds
-	Credits    Credits
 }
 
 // NewService makes the room. settings gives the current app_config. clock only spaces what the vendor is told; our deadlines are on
@@ -73,16 +73,24 @@ func (s *Service) Payment(ctx context.Context, id core.PaymentID, by core.Custom
 	return s.stores.Payments.OfCustomer(ctx, id, by)
 }
 
-// Deliver takes a webhook's body, whose token the caller has checked: it is kept as it came, then it has its effect. An error,
-// always UNAVAILABLE, means that it was not kept and must come again. One that was kept and could not have its effect is tried
+// Authentic tells whether a webhook's token is the vendor's.
+func (s *Service) Authentic(token string) bool {
+	reader, reads := s.provider.(Reader)
+	return reads && reader.Authentic(token)
+}
+
+// Deliver takes a webhook's body, whose token the caller has checked: it is kept as it came, then it has its effect. An error
+// means that it was not kept and must come again: UNAVAILABLE. One that was kept and could not have its effect is tried
 // again by Run.
-func (s *Service) Deliver(ctx context.Context, reader Reader, body []byte, delivery string) (Outcome, error) {
+func (s *Service) Deliver(ctx context.Context, body []byte, delivery string) (Outcome, error) {
+	reader, reads := s.provider.(Reader)
+	if !reads {
+		return "", core.Errorf(core.NotFound, "the payment provider sends no webhooks")
+	}
 	notice, unreadable := reader.Read(body)
 	d := Delivery{
-		ID: core.NewID[DeliveryID](), Provider: s.provider.Name(), Delivery: firstOf(notice.Delivery, delivery), Event: notice.Event, Body: body,
-	}
-	if !notice.Reference.IsZero() {
-		d.Reference, d.PaymentID = notice.Reference.String(), notice.Reference
+		ID: core.NewID[DeliveryID](), Provider: s.provider.Name(), Delivery: storable(delivery), Event: storable(notice.Event),
+		Reference: storable(notice.Named), PaymentID: notice.Reference, Body: body,
 	}
 	if err := s.stores.Deliveries.Keep(ctx, d); err != nil {
 		return "", err
@@ -170,13 +178,9 @@ func (s *Service) alarm(ctx context.Context, what string, args ...any) {
 	s.log.ErrorContext(ctx, what, args...)
 }
 
-func firstOf(texts ...string) string {
-	for _, text := range texts {
-		if text != "" {
-			return text
-		}
-	}
-	return ""
+// storable is the vendor's text as Postgres takes it.
+func storable(text string) string {
+	return core.FirstChars(strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD"), 200)
 }
 
 // Stats are counters since the start.

@@ -114,6 +114,8 @@ func (s *Service) work(ctx context.Context, p Payment) error {
 		// A session's own deadline is the session's; an extension has none but this.
 		_, err := s.stores.Invoices.Lapse(ctx, p.ID, "", Expired, "")
 		return err
+	case p.Provider != "" && p.Provider != s.provider.Name():
+		return s.orphaned(ctx, p)
 	case p.Status == Opening:
 		_, err := s.open(ctx, p)
 		return err
@@ -124,6 +126,15 @@ func (s *Service) work(ctx context.Context, p Payment) error {
 	default:
 		return s.cancel(ctx, p)
 	}
+}
+
+// orphaned is the step of a payment at a vendor that this program was used with before.
+func (s *Service) orphaned(ctx context.Context, p Payment) error {
+	if !p.Status.Waits() {
+		return s.stores.Invoices.Rest(ctx, p.ID)
+	}
+	_, err := s.stores.Invoices.Lapse(ctx, p.ID, p.ProviderID, Failed, "the provider was changed")
+	return err
 }
 
 // open makes the vendor's session. It is called with a lease. A zero payment: it was closed meanwhile, and what was opened is not shown.
