@@ -60,6 +60,8 @@ type Sessions interface {
 	Story(ctx context.Context, id core.SessionID) (Story, error)
 	// EndSession is WRONG_STATE when the session is over for another reason.
 	EndSession(ctx context.Context, by core.OperatorID, id core.SessionID, note string) (Session, error)
+	// RerouteSession is WRONG_STATE when the session has no mitra, unless it was rerouted and searches.
+	RerouteSession(ctx context.Context, by core.OperatorID, id core.SessionID, note string) (Session, error)
 }
 
 // Catalogue is what can be bought.
@@ -99,6 +101,7 @@ type Stores struct {
 	Sessions  Sessions
 	Catalogue Catalogue
 	Config    Config
+	Money     Money
 	Audit     Audit
 	Numbers   Numbers
 }

@@ -106,6 +106,11 @@ func (b *books) EndSession(_ context.Context, _ core.OperatorID, _ core.SessionI
 	return Session{}, nil
 }
 
+func (b *books) RerouteSession(_ context.Context, _ core.OperatorID, _ core.SessionID, note string) (Session, error) {
+	b.note = note
+	return Session{}, nil
+}
+
 func (b *books) Packages(_ context.Context, span Span) ([]Package, error) {
 	b.span = span
 	return nil, nil

@@ -24,6 +24,7 @@ var (
 	_ admin.Sessions  = (*Admin)(nil)
 	_ admin.Catalogue = (*Admin)(nil)
 	_ admin.Config    = (*Admin)(nil)
+	_ admin.Money     = (*Admin)(nil)
 	_ admin.Audit     = (*Admin)(nil)
 	_ admin.Numbers   = (*Admin)(nil)
 )
@@ -34,7 +35,7 @@ func (db *DB) Admin() *Admin { return &Admin{db} }
 // Stores are the ports of core/admin, all of them this one.
 func (a *Admin) Stores() admin.Stores {
 	return admin.Stores{
-		Operators: a, Mitras: a, Duty: a, Customers: a, SignOuts: a, Sessions: a, Catalogue: a, Config: a, Audit: a, Numbers: a,
+		Operators: a, Mitras: a, Duty: a, Customers: a, SignOuts: a, Sessions: a, Catalogue: a, Config: a, Money: a, Audit: a, Numbers: a,
 	}
 }
 

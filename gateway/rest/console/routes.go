@@ -24,7 +24,7 @@ type console struct {
 func Routes(service *admin.Service) []rest.Route {
 	c := &console{admin: service}
 	return slices.Concat(
-		c.userRoutes(), c.mitraRoutes(), c.customerRoutes(), c.sessionRoutes(), c.configRoutes(), c.overviewRoutes())
+		c.userRoutes(), c.mitraRoutes(), c.customerRoutes(), c.sessionRoutes(), c.moneyRoutes(), c.configRoutes(), c.overviewRoutes())
 }
 
 // paging is what every list takes.

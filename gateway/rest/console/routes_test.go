@@ -55,6 +55,7 @@ func TestEveryRoute_AnswersAsDescribed(t *testing.T) {
 
 	require.Equal(t, 6.0, h.as(h.ani, "GET", "/internal/dashboard", "").ok(http.StatusOK)["sockets"])
 	require.Len(t, h.as(h.ani, "GET", "/internal/instances", "").items(), 2)
+	h.money()
 	require.NotEmpty(t, h.as(h.ani, "GET", "/internal/audit-logs", "").items())
 	h.everyRouteHasAnswered()
 }
@@ -128,6 +129,7 @@ func TestEveryRoute_IDs(t *testing.T) {
 		"PATCH /internal/control-center-users/{id}":        `{"display_name":"X"}`,
 		"PATCH /internal/mitras/{id}":                      `{"display_name":"X"}`,
 		"PATCH /internal/packages/{id}":                    `{"name":"X"}`,
+		"POST /internal/customers/{id}/credits":            `{"amount":1}`,
 	}
 	tried := 0
 	for _, r := range h.routes() {

@@ -14,6 +14,8 @@ func (c *console) sessionRoutes() []rest.Route {
 		rest.On("GET", sessions, rest.Operators, "Sessions, newest first", c.sessions),
 		rest.On("GET", sessions+"/:id", rest.Operators, "One session with all that happened to it, and why nobody was found", c.story, core.NotFound),
 		rest.On("POST", sessions+"/:id/end", rest.Operators, "End a live session; both sides are told", c.endSession, core.NotFound, core.WrongState),
+		rest.On("POST", sessions+"/:id/reroute", rest.Operators, "Look for another mitra for a session that has one; both sides are told",
+			c.rerouteSession, core.NotFound, core.WrongState),
 	}
 }
 
@@ -151,5 +153,14 @@ func (c *console) endSession(ctx context.Context, call *rest.Call, in sessionEnd
 		note = *in.Note
 	}
 	s, err := c.admin.EndSession(ctx, call.Who, in.ID, note)
+	return sessionOf(s), err
+}
+
+func (c *console) rerouteSession(ctx context.Context, call *rest.Call, in sessionEnd) (session, error) {
+	note := ""
+	if in.Note != nil {
+		note = *in.Note
+	}
+	s, err := c.admin.RerouteSession(ctx, call.Who, in.ID, note)
 	return sessionOf(s), err
 }
