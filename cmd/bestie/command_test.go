@@ -109,7 +109,7 @@ func TestServe_Refuses(t *testing.T) {
 		want    []string
 	}{
 		"nothing set":          {nil, []string{"AUTH_JWT_SECRET is missing", "DATABASE_URL is missing", "VALKEY_URL is missing"}},
-		"the log provider":     {enough, []string{"OTP_PROVIDER log", "ALLOW_DEV_PROVIDERS=true"}},
+		"the log provider":     {enough, []string{"OTP_PROVIDER log", "PAYMENT_PROVIDER sandbox", "ALLOW_DEV_PROVIDERS=true"}},
 		"pushes to nobody":     {append(enough, "OTP_PROVIDER=log"), []string{"PUSH_PROVIDER log", "fcm"}},
 		"a bad push key":       {append(enough, "ALLOW_DEV_PROVIDERS=true", "PUSH_PROVIDER=fcm", `FCM_CREDENTIALS_JSON={"private_key": "hunter2"}`), []string{"FCM_CREDENTIALS_JSON is refused"}},
 		"no push key":          {append(enough, "ALLOW_DEV_PROVIDERS=true", "PUSH_PROVIDER=fcm", "FCM_CREDENTIALS_FILE=/nowhere/key.json"), []string{"FCM_CREDENTIALS_FILE cannot be read"}},

@@ -14,6 +14,7 @@ import (
 	"github.com/halobestie/bestie-gateway/core/auth"
 	"github.com/halobestie/bestie-gateway/core/chat"
 	"github.com/halobestie/bestie-gateway/core/pairing"
+	"github.com/halobestie/bestie-gateway/core/payment"
 	"github.com/halobestie/bestie-gateway/core/presence"
 	"github.com/halobestie/bestie-gateway/core/push"
 	"github.com/halobestie/bestie-gateway/gateway"
@@ -43,6 +44,8 @@ type program struct {
 	pairing  *pairing.Service
 	push     *push.Service
 	hangUps  []func() // each lets go of a vendor
+	payment  *payment.Service
+	checkout http.Handler // the payment sandbox's page; nil without it
 	gateway  *gateway.Server
 	public   http.Handler // REST of the apps
 	internal http.Handler // REST of the control center, metrics
@@ -125,6 +128,7 @@ func (p *program) start(ctx context.Context, running *parts) error {
 	running.start("bus", func(ctx context.Context) error { return bus.Run(ctx, p.gateway) })
 	running.start("outbox", func(ctx context.Context) error { return outbox.Run(ctx, bus) })
 	running.start("deadlines", p.chat.Run)
+	running.start("absences", p.watchAbsences)
 	running.start("pushes", p.push.Run)
 
 	seeding, cancel := context.WithTimeout(ctx, 10*time.Second)
@@ -144,6 +148,7 @@ func (p *program) start(ctx context.Context, running *parts) error {
 		return listenError("PUBLIC_ADDR", p.cfg.PublicAddr, err)
 	}
 	running.start("internal listener", p.serveInternal)
+	running.start("payments", p.payment.Run)
 	running.start("gateway", p.gateway.Run)
 	running.start("instance report", p.report)
 	return nil

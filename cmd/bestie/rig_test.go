@@ -174,6 +174,21 @@ func (i *instance) get(path, token string, answer any) {
 	i.roundTrip(request, answer)
 }
 
+// url is the public address.
+func (i *instance) url() string { return "http://" + i.program.PublicAddr().String() }
+
+// post sends JSON with the account's token and reads the answer.
+func (a *account) post(path string, body, answer any) {
+	a.w.t.Helper()
+	encoded, err := json.Marshal(body)
+	require.NoError(a.w.t, err)
+	request, err := http.NewRequestWithContext(a.w.t.Context(), http.MethodPost, a.home.url()+path, bytes.NewReader(encoded))
+	require.NoError(a.w.t, err)
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Authorization", "Bearer "+a.token)
+	a.home.roundTrip(request, answer)
+}
+
 func (i *instance) roundTrip(request *http.Request, answer any) {
 	i.w.t.Helper()
 	request.Close = true // no idle connections for the leak check to find

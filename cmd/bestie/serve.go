@@ -54,6 +54,9 @@ func refusals(cfg config.Serve) (mistakes config.Mistakes) {
 	} else {
 		done()
 	}
+	if cfg.PaymentProvider == "sandbox" && !cfg.AllowDevProviders {
+		mistakes = append(mistakes, "PAYMENT_PROVIDER sandbox lets anybody pay without money, for development only: set it to xendit, or ALLOW_DEV_PROVIDERS=true to serve with it")
+	}
 	if cfg.PushProvider == "log" && !cfg.AllowDevProviders {
 		mistakes = append(mistakes, "PUSH_PROVIDER log reaches no phone, for development only: set it to fcm, or ALLOW_DEV_PROVIDERS=true to serve without pushes")
 	}

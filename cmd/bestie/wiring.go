@@ -71,6 +71,8 @@ func newProgram(ctx context.Context, cfg config.Serve, m machine, log *slog.Logg
 		}
 	})
 
+	p.buildPayments(cfg.Payment, clock)
+
 	// What faces the world.
 	if err := p.buildHTTP(clock); err != nil {
 		p.close()
@@ -139,22 +141,9 @@ func gatewayConfig(c config.Sockets, tokens config.Tokens, loops int) gateway.Co
 // rooms are what the gateway's requests are carried out by.
 func (p *program) rooms(bus gateway.Bus) gateway.Rooms {
 	return gateway.Rooms{
-		Presence: p.presence, Pairing: promptPairing{p.pairing, p.chat}, Chat: p.chat, Devices: p.push,
+		Presence: p.presence, Pairing: promptPairing{p.pairing, p.chat, p.payment}, Chat: promptChat{p.chat, p.payment}, Devices: p.push,
 		Outbox: p.db.Outbox(), Bus: bus, HTTP: p.public,
 	}
-}
-
-// promptPairing is the pairing room, whose declines are followed up at once: the last one of a wave makes the wave due.
-type promptPairing struct {
-	*pairing.Service
-	deadlines *chat.Service
-}
-
-// Decline declines, and has the deadlines looked at.
-func (p promptPairing) Decline(ctx context.Context, id core.OfferID, mitra core.MitraID, reason string) error {
-	err := p.Service.Decline(ctx, id, mitra, reason)
-	p.deadlines.Wake()
-	return err
 }
 
 // buildHTTP makes the two routers. They share no route: what is internal is 404 on the public port.
@@ -173,11 +162,16 @@ func (p *program) buildHTTP(clock core.Clock) error {
 	}
 	deps := rest.Deps{
 		Tokens: p.auth, SignIn: p.auth, Accounts: p.auth, Operators: p.auth, Limits: p.valkey.Limits(), TestAccounts: p.auth, Catalogue: p.chat,
+		Payments: p.payment, Checkout: p.checkout,
 		Readiness: readiness{p}, Metrics: telemetry.Handler(map[string]any{
 			"auth": p.auth.Stats, "chat": p.chat.Stats, "pairing": p.pairing.Stats, "presence": p.presence.Stats, "push": p.push.Stats,
+			"payment": p.payment.Stats,
 			"gateway": p.gateway.Stats, "postgres": p.db.Stats, "valkey": p.valkey.Stats,
 		}),
 		Description: described,
+	}
+	if p.sendsWebhooks() {
+		deps.Webhooks = p.payment
 	}
 	operators := newAdmin(p.db, p.auth, p.presence, p.valkey, clock)
 	p.public = rest.Public(cfg, deps, clock, p.log)

@@ -8,6 +8,7 @@ import (
 	"github.com/halobestie/bestie-gateway/core"
 	"github.com/halobestie/bestie-gateway/core/auth"
 	"github.com/halobestie/bestie-gateway/core/chat"
+	"github.com/halobestie/bestie-gateway/core/payment"
 )
 
 // Tokens keeps people signed in. Implemented by auth.Service, as are the next two.
@@ -58,6 +59,19 @@ type Catalogue interface {
 	Packages(ctx context.Context) ([]chat.Package, error)
 }
 
+// Payments is what customers pay. Implemented by payment.Service, as is Webhooks.
+type Payments interface {
+	Invoice(ctx context.Context, session core.SessionID, by core.CustomerID) (payment.Payment, error)
+	Payment(ctx context.Context, id core.PaymentID, by core.CustomerID) (payment.Payment, error)
+}
+
+// Webhooks takes what the payment vendor tells.
+type Webhooks interface {
+	Authentic(token string) bool
+	// Deliver keeps a body and gives it its effect. UNAVAILABLE when it was not kept.
+	Deliver(ctx context.Context, body []byte, delivery string) (payment.Outcome, error)
+}
+
 // Readiness tells whether this instance should be sent traffic. It answers fast, whatever its stores do.
 type Readiness interface {
 	Ready(ctx context.Context) Ready
@@ -85,6 +99,9 @@ type Deps struct {
 	Limits       Limits       // nil: each instance limits for itself
 	TestAccounts TestAccounts // nil: the test routes are off and answer 404
 	Catalogue    Catalogue
+	Payments     Payments
+	Webhooks     Webhooks     // nil: the payment provider sends none, the route answers 404
+	Checkout     http.Handler // the payment sandbox's page; nil: there is none
 	Readiness    Readiness
 	Metrics      http.Handler // nil: /metrics answers 404
 	Description  []byte       // the OpenAPI document; nil: /internal/openapi.json answers 404

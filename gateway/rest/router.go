@@ -67,6 +67,11 @@ func Public(cfg Config, deps Deps, clock core.Clock, log *slog.Logger) http.Hand
 	s.accounts = newLimiter(cmp.Or(cfg.PerAccountPerMinute, defaultPerAccountPerMinute), deps.Limits)
 	router := s.router()
 	s.mount(router, s.publicRoutes())
+	if deps.Checkout != nil {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			router.Handler(method, "/sandbox/checkout/*id", deps.Checkout)
+		}
+	}
 	return s.outermost(s.limited(router))
 }
 
@@ -93,7 +98,7 @@ func (s *server) publicRoutes() []Route {
 				core.IdentityInUse, core.Conflict, core.Unauthenticated, core.TokenExpired, core.SessionRevoked, core.Forbidden, core.Overloaded),
 			On("GET", "/api/"+app+"/auth/me", access, "Who one is", s.me, core.NotFound))
 	}
-	return routes
+	return append(routes, s.paymentRoutes()...)
 }
 
 // Internal serves operations and the control center, whose routes are given as a table of their own. Its listener must be reachable

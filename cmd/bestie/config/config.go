@@ -28,6 +28,7 @@ type Serve struct {
 	Sockets
 	Presence
 	Providers
+	Payment
 	Push
 	Log
 }

@@ -85,6 +85,7 @@ func TestLoad_Mistakes(t *testing.T) {
 		"FCM_BASE_URL=fcm":                   "FCM_BASE_URL must look like https://host",
 		"PUSH_PROVIDER=fcm":                  "FCM_PROJECT_ID is missing",
 		"ENABLE_TEST_ROUTES=maybe":           "ENABLE_TEST_ROUTES must be true or false",
+		"PAYMENT_PROVIDER=cash":              "PAYMENT_PROVIDER must be one of: sandbox, xendit",
 		"LOG_LEVEL=loud":                     "LOG_LEVEL must be debug, info, warn or error",
 		"LOG_FORMAT=xml":                     "LOG_FORMAT must be one of: json, text",
 		"ADMIN_EMAIL=root":                   "ADMIN_EMAIL must be an e-mail address",
@@ -113,6 +114,20 @@ func TestLoad_Vendors(t *testing.T) {
 	var mistakes config.Mistakes
 	require.ErrorAs(t, err, &mistakes)
 	require.Len(t, mistakes, 2)
+}
+
+func TestLoad_Xendit(t *testing.T) {
+	t.Parallel()
+	account := []string{"PAYMENT_PROVIDER=xendit", "XENDIT_SECRET_KEY=hunter2", "XENDIT_CALLBACK_TOKEN=hunter2"}
+	c, err := config.Load[config.Serve](enough(append(account, "XENDIT_CHANNELS=QRIS,DANA")...))
+	require.NoError(t, err)
+	require.Equal(t, []string{"QRIS", "DANA"}, c.XenditChannels)
+	require.Equal(t, "https://api.xendit.co", c.XenditBaseURL)
+	_, err = config.Load[config.Serve](enough(account[0], "XENDIT_BASE_URL=api.xendit.co", "XENDIT_SUCCESS_URL=http://a.example", "XENDIT_CANCEL_URL=x"))
+	var mistakes config.Mistakes
+	require.ErrorAs(t, err, &mistakes)
+	require.Len(t, mistakes, 5, "%s", err)
+	require.NotContains(t, err.Error(), "hunter2")
 }
 
 func TestLoad_AllMistakesTogether(t *testing.T) {
