@@ -10,7 +10,7 @@ import (
 type Tokens struct {
 	JWTSecret         Secret `env:"AUTH_JWT_SECRET" required:"true" doc:"signs access tokens; at least 32 bytes"`
 	JWTSecretPrevious Secret `env:"AUTH_JWT_SECRET_PREVIOUS" doc:"still verifies, during a rotation"`
-	AccessTTL         int    `env:"ACCESS_TOKEN_TTL_SECONDS" envDefault:"3600" min:"10" max:"86400" doc:"life of an access token"`
+	AccessTTL         int    `env:"ACCESS_TOKEN_TTL_SECONDS" envDefault:"3600" min:"2" max:"86400" doc:"life of an access token"`
 	RefreshTTL        int    `env:"REFRESH_TOKEN_TTL_DAYS" envDefault:"30" min:"1" max:"365" doc:"how long a sign-in of an app lasts"`
 	RefreshIdle       int    `env:"REFRESH_TOKEN_IDLE_DAYS" envDefault:"14" min:"1" max:"365" doc:"unused for that long, it ends before"`
 	OperatorTTL       int    `env:"CC_SESSION_HOURS" envDefault:"12" min:"1" max:"720" doc:"how long an operator's sign-in lasts"`
