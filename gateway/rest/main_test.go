@@ -45,6 +45,7 @@ type house struct {
 	service          *auth.Service
 	codes            chan string
 	vendor           *vendor
+	statements       counting
 	readiness        *readiness
 	public, internal *httptest.Server
 	log              *lines
@@ -94,7 +95,7 @@ func open(t *testing.T) *house { return openWith(t, rest.Config{TestRoutes: true
 func openWith(t *testing.T, cfg rest.Config, change func(*rest.Deps)) *house {
 	t.Helper()
 	h := &house{t: t, url: pgtest.URL(t), codes: make(chan string, 100), log: &lines{}, readiness: &readiness{ready: rest.Ready{OK: true}}}
-	h.db = pgtest.Open(t, h.url, postgres.Options{MaxConns: 12})
+	h.db = pgtest.Open(t, h.url, postgres.Options{MaxConns: 12, Tracer: &h.statements})
 	log := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	accounts := h.db.Accounts()
 	h.vendor = newVendor(t)

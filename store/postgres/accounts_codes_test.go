@@ -187,7 +187,7 @@ func TestCodes_ParallelGuessesNeverExceedTheLimit(t *testing.T) {
 	_, err := a.Issue(t.Context(), code)
 	require.NoError(t, err)
 	var compared, exceeded atomic.Int32
-	work := make(chan struct{}, 2000)
+	work := make(chan struct{}, 10_000)
 	for range cap(work) {
 		work <- struct{}{}
 	}
