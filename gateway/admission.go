@@ -45,23 +45,30 @@ func (s *Server) admit(token []byte) (core.Principal, error) {
 }
 
 // credentials reads the access token from the Authorization field, or for browsers from a second subprotocol, and tells whether
-// the client speaks our subprotocol. The query string is never looked at: URLs are logged.
+// the client speaks our subprotocol. Two of a kind are none: a proxy before us could believe the other one. The query string is never
+// looked at: URLs are logged.
 func credentials(r *socket.Request) (token []byte, spoken bool) {
 	const offered = "bearer."
+	tokens := 0
 	for name := range r.Subprotocols() {
 		switch {
 		case string(name) == protocol.Subprotocol:
 			spoken = true
-		case token == nil && bytes.HasPrefix(name, []byte(offered)):
+		case bytes.HasPrefix(name, []byte(offered)):
 			token = name[len(offered):]
+			tokens++
 		}
 	}
-	if field := r.Authorization(); field != nil {
+	fields := 0
+	for field := range r.Values("Authorization") {
+		fields++
 		scheme, rest, _ := bytes.Cut(field, []byte(" "))
-		if !bytes.EqualFold(scheme, []byte("bearer")) {
-			return nil, spoken
+		if token = bytes.TrimSpace(rest); !bytes.EqualFold(scheme, []byte("bearer")) {
+			token = nil
 		}
-		token = bytes.TrimSpace(rest)
+	}
+	if fields > 1 || fields == 0 && tokens > 1 {
+		return nil, spoken
 	}
 	return token, spoken
 }

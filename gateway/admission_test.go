@@ -88,6 +88,21 @@ func TestAdmission(t *testing.T) {
 		p.fails(0, protocol.CodeUnauthenticated)
 		require.Equal(t, protocol.CloseUnauthenticated, p.ends())
 	})
+	t.Run("ErrUnauthenticated two of a kind", func(t *testing.T) {
+		for _, upgrade := range []func() (*peer, error){
+			func() (*peer, error) {
+				return r.upgrade("/ws", http.Header{"Authorization": {"Bearer " + good, "Bearer " + good}}, protocol.Subprotocol)
+			},
+			func() (*peer, error) {
+				return r.upgrade("/ws", nil, protocol.Subprotocol, "bearer."+good, "bearer."+good)
+			},
+		} {
+			p, err := upgrade()
+			require.NoError(t, err)
+			p.fails(0, protocol.CodeUnauthenticated)
+			require.Equal(t, protocol.CloseUnauthenticated, p.ends())
+		}
+	})
 }
 
 func (r *rig) do(t *testing.T, request *http.Request) (status int, body string) {
