@@ -16,12 +16,14 @@ import (
 
 	"github.com/halobestie/bestie-gateway/core"
 	"github.com/halobestie/bestie-gateway/core/presence"
+	"github.com/halobestie/bestie-gateway/store/postgres/pgtest"
 	"github.com/halobestie/bestie-gateway/store/valkey"
 	"github.com/halobestie/bestie-gateway/store/valkey/valkeytest"
 )
 
 func TestMain(m *testing.M) {
 	code := valkeytest.Main(m)
+	pgtest.Stop()
 	// A client of a cluster closes connections to nodes that went away 5 s later, in a goroutine that nobody can wait for.
 	late := goleak.IgnoreAnyFunction("github.com/valkey-io/valkey-go.(*clusterClient)._refresh.func2")
 	if err := goleak.Find(late); err != nil && code == 0 {

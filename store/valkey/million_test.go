@@ -6,10 +6,12 @@ import (
 	"slices"
 	"sort"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	driver "github.com/valkey-io/valkey-go"
 
 	"github.com/halobestie/bestie-gateway/core"
 	"github.com/halobestie/bestie-gateway/core/presence"
@@ -32,7 +34,14 @@ func BenchmarkMillionMitras(b *testing.B) {
 			client := open(b, server.URL(), "")
 			service := presence.NewService(presence.Config{}, many, many, many, client.Mirror(stale, grace), client.Now, slog.New(slog.DiscardHandler))
 			began := time.Now()
-			require.NoError(b, service.Seed(b.Context()))
+			for tries := 1; ; tries++ { // one call that takes long ends a seed; the service itself tries again, too
+				err := service.Seed(b.Context())
+				if err == nil {
+					break
+				}
+				b.Logf("seed %d: %v", tries, err)
+				require.Less(b, tries, 5)
+			}
 			b.Logf("%d mitras mirrored in %v", n, time.Since(began).Round(time.Millisecond))
 			ctx, cancel := context.WithCancel(context.Background())
 			done := make(chan struct{})
@@ -56,10 +65,23 @@ func BenchmarkMillionMitras(b *testing.B) {
 				b.ReportMetric(100*used.valkey.Seconds()/driveFor.Seconds(), "%valkey")
 				b.ReportMetric(float64(used.valkey.Nanoseconds())/written, "valkey-ns/beat")
 				b.ReportMetric(float64(used.ours.Nanoseconds())/written, "client-ns/beat")
+				b.ReportMetric(memoryOf(b, raw)/float64(n), "valkey-B/mitra")
 				b.ReportMetric(0, "ns/op")
 			}
 		})
 	}
+}
+
+// memoryOf is what the server has allocated.
+func memoryOf(b *testing.B, raw driver.Client) float64 {
+	b.Helper()
+	info, err := raw.Do(b.Context(), raw.B().Info().Section("memory").Build()).ToString()
+	require.NoError(b, err)
+	_, behind, found := strings.Cut(info, "used_memory:")
+	require.True(b, found)
+	used, err := strconv.ParseFloat(strings.Fields(behind)[0], 64)
+	require.NoError(b, err)
+	return used
 }
 
 // multitude is a Postgres of mitras who are all online, in order of their ids, and who listens to nothing.

@@ -19,7 +19,7 @@ const (
 	beatsPerTrip     = 10 * beatsPerCommand
 	mitrasPerScript  = 125 // about a millisecond of the server's time
 	socketsPerScript = 250
-	callsPerTrip     = 8
+	callsPerTrip     = 2 // Valkey runs the commands of one round trip without a look at others
 )
 
 // isoMillis is the format of mitra:heartbeat:<id>, in UTC.
@@ -77,20 +77,21 @@ func (m *Mirror) beatTrip(ctx context.Context, beats []presence.Heartbeat) (deac
 	return deactivated, err
 }
 
-// appendBeats appends the three commands of a chunk. Beats of one flush share their time, so it is formatted once.
+// appendBeats appends the three commands of a chunk. Beats that come one after the other often share their time, which is then formatted
+// once.
 func (m *Mirror) appendBeats(commands driver.Commands, conn driver.Client, chunk []presence.Heartbeat) driver.Commands {
 	times := conn.B().Mset().KeyValue()
 	scores := conn.B().Zadd().Key(m.keys.available).Xx().ScoreMember()
 	ids := make([]string, len(chunk))
-	var at time.Time
+	var at int64
 	var text string
 	for i, beat := range chunk {
-		if i == 0 || !beat.At.Equal(at) {
-			at, text = beat.At, beat.At.UTC().Format(isoMillis)
+		if ms := beat.At.UnixMilli(); i == 0 || ms != at {
+			at, text = ms, beat.At.UTC().Format(isoMillis)
 		}
 		ids[i] = beat.MitraID.String()
 		times = times.KeyValue(m.keys.heartbeat(ids[i]), text)
-		scores = scores.ScoreMember(float64(at.UnixMilli()), ids[i])
+		scores = scores.ScoreMember(float64(at), ids[i])
 	}
 	return append(commands, times.Build(), scores.Build(), conn.B().Smismember().Key(m.keys.deactivated).Member(ids...).Build())
 }
