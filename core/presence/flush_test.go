@@ -129,7 +129,7 @@ func TestConnect(t *testing.T) {
 			require.Equal(t, []Socket{{id, epoch}}, r.valkey.up)
 			require.Len(t, r.valkey.writes[id], 1)
 			require.Equal(t, []core.MitraID{id}, r.told.freed)
-			require.Equal(t, 1, r.Stats().Sockets)
+			require.Equal(t, uint64(1), r.Stats().Sockets)
 		})
 	})
 

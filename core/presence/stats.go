@@ -4,7 +4,7 @@ import "sync/atomic"
 
 // Stats counts since the start, but for Sockets.
 type Stats struct {
-	Sockets       int    // mitras' live sockets on this instance, now
+	Sockets       uint64 // mitras' live sockets on this instance, now
 	Beats         uint64 // heartbeats written to the mirror
 	BeatsKept     uint64 // heartbeats that a failed flush kept for the next one
 	BeatsSaved    uint64 // heartbeats written to Postgres
@@ -46,7 +46,7 @@ func (r *reads) load() Sources { return Sources{Mirror: r.mirror.Load(), Postgre
 func (s *Service) Stats() Stats {
 	c := &s.counters
 	return Stats{
-		Sockets:      s.sockets.count(),
+		Sockets:      uint64(s.sockets.count()),
 		Beats:        c.beats.Load(),
 		BeatsKept:    c.beatsKept.Load(),
 		BeatsSaved:   c.beatsSaved.Load(),

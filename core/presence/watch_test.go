@@ -3,7 +3,6 @@ package presence
 import (
 	"context"
 	"log/slog"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -126,122 +125,6 @@ func TestBeacon(t *testing.T) {
 			pass(31 * time.Second)
 			require.Equal(t, []int{8, 8, 8, 8}[:len(r.told.counts)], r.told.counts)
 			require.InDelta(t, 3, len(r.told.counts), 1)
-		})
-	})
-}
-
-func TestSeed(t *testing.T) {
-	t.Parallel()
-	seed := func(t *testing.T, prepare func(r *rig), check func(t *testing.T, r *rig, err error)) {
-		t.Parallel()
-		synctest.Test(t, func(t *testing.T) {
-			r := newService()
-			r.valkey.pulse.Epoch = ""
-			prepare(r)
-			check(t, r, r.Seed(t.Context()))
-		})
-	}
-
-	t.Run("OK", func(t *testing.T) {
-		seed(t, func(r *rig) {
-			for range seedPage + 10 {
-				r.postgres.add(nil)
-			}
-		}, func(t *testing.T, r *rig, err error) {
-			require.NoError(t, err)
-			require.Len(t, r.valkey.writes, seedPage+10)
-			require.NotEmpty(t, r.valkey.pulse.Epoch)
-		})
-	})
-
-	t.Run("AnotherIsAtIt", func(t *testing.T) {
-		seed(t, func(r *rig) {
-			r.valkey.seedToken = "another's"
-			time.AfterFunc(time.Second, func() {
-				change(&r.valkey.mu, func() { r.valkey.pulse.Epoch, r.valkey.seedToken = "e9", "" })
-			})
-		}, func(t *testing.T, r *rig, err error) {
-			require.NoError(t, err)
-			require.Zero(t, r.valkey.seeds)
-		})
-	})
-
-	t.Run("EmptiedMeanwhile", func(t *testing.T) {
-		seed(t, func(r *rig) {
-			r.postgres.add(nil)
-			r.valkey.emptyAtSeed = func() { r.valkey.seedToken = "" }
-		}, func(t *testing.T, r *rig, err error) {
-			require.NoError(t, err)
-			require.Equal(t, 2, r.valkey.seeds)
-		})
-	})
-
-	t.Run("ErrDown", func(t *testing.T) {
-		seed(t, func(r *rig) { r.valkey.err = errValkey }, func(t *testing.T, _ *rig, err error) {
-			require.ErrorIs(t, err, errValkey)
-		})
-	})
-
-	t.Run("RestoredDatabase", func(t *testing.T) {
-		var id, newer core.MitraID
-		seed(t, func(r *rig) {
-			r.valkey.pulse.Epoch = "e1"
-			id, newer = r.postgres.add(nil), r.postgres.add(nil)
-			r.valkey.versions[id] = 40
-			r.valkey.versions[newer] = 1
-			r.valkey.strangersLeft = []core.MitraID{id, core.NewID[core.MitraID]()}
-		}, func(t *testing.T, r *rig, err error) {
-			require.NoError(t, err)
-			require.EqualValues(t, 1, r.valkey.versions[id])
-			require.Equal(t, r.valkey.strangersLeft[1:], r.valkey.removed)
-			require.Equal(t, uint64(2), r.Stats().Mended)
-		})
-	})
-}
-
-func TestReseed(t *testing.T) {
-	t.Run("SaysWhatItMended", func(t *testing.T) {
-		t.Parallel()
-		synctest.Test(t, func(t *testing.T) {
-			r := newService()
-			var log strings.Builder
-			r.log = slog.New(slog.NewTextHandler(&log, nil))
-			drifted := r.postgres.add(func(m *Mitra) { m.Version = 5 })
-			stranger := core.NewID[core.MitraID]()
-			r.valkey.strangersLeft = []core.MitraID{stranger}
-			r.valkey.versions[drifted] = 3
-			require.NoError(t, r.Seed(t.Context()))
-			require.Equal(t, uint64(2), r.Stats().Mended)
-			require.Contains(t, log.String(), drifted.String())
-			require.Contains(t, log.String(), stranger.String())
-			require.Equal(t, 1, strings.Count(log.String(), "\n"))
-			require.Zero(t, r.valkey.renewed)
-		})
-	})
-
-	t.Run("WrongTypesHaveEverybodySendAgain", func(t *testing.T) {
-		run(t, func(t *testing.T, r *rig) {
-			r.connected(t)
-			pass(2 * time.Second)
-			change(&r.valkey.mu, func() {
-				r.valkey.spoiled, r.valkey.up = []string{"mitras:sockets"}, nil
-				clear(r.valkey.sockets)
-			})
-			require.NoError(t, r.Seed(t.Context()))
-			pass(2 * watchEvery)
-			require.Equal(t, 1, r.valkey.renewed)
-			require.Len(t, r.valkey.up, 1)
-		})
-	})
-
-	t.Run("SocketsAreConfirmed", func(t *testing.T) {
-		run(t, func(t *testing.T, r *rig) {
-			id, _ := r.connected(t)
-			pass(2 * time.Second)
-			change(&r.valkey.mu, func() { clear(r.valkey.sockets); clear(r.valkey.writes) })
-			pass(r.cfg.MirrorSweep + time.Second)
-			require.True(t, look(&r.valkey.mu, func() bool { return r.valkey.sockets[id] }), "somebody deleted it")
-			require.Equal(t, 2, look(&r.valkey.mu, func() int { return len(r.valkey.writes[id]) }), "by the sweep, and again with its socket")
 		})
 	})
 }

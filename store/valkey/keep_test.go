@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -239,6 +240,40 @@ func TestOpen(t *testing.T) {
 	_, err := valkey.Open("http://user:secret@host", "", core.SystemClock, slog.New(slog.DiscardHandler))
 	require.Error(t, err)
 	require.NotContains(t, err.Error(), "secret")
+}
+
+func TestOpenWarnsOfEviction(t *testing.T) {
+	t.Parallel()
+	server := valkeytest.Private(t)
+	raw := valkeytest.Dial(t, server.URL())
+	said := func() string {
+		var log strings.Builder
+		client, err := valkey.Open(server.URL(), "", core.SystemClock, slog.New(slog.NewTextHandler(&log, nil)))
+		require.NoError(t, err)
+		client.Close()
+		return log.String()
+	}
+	require.Empty(t, said())
+	require.NoError(t, raw.Do(t.Context(), raw.B().Arbitrary("CONFIG", "SET", "maxmemory-policy", "allkeys-lru").Build()).Error())
+	require.Contains(t, said(), "noeviction")
+}
+
+// A Valkey that answers and takes no writes is out: what it holds would soon be old.
+func TestWithoutMemory(t *testing.T) {
+	t.Parallel()
+	server := valkeytest.Private(t)
+	client, raw := open(t, server.URL(), ""), valkeytest.Dial(t, server.URL())
+	_, err := client.Pulse(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, raw.Do(t.Context(), raw.B().Arbitrary("CONFIG", "SET", "maxmemory", "1").Build()).Error())
+	for client.Up() {
+		_, err := client.Pulse(t.Context())
+		require.ErrorContains(t, err, "OOM")
+	}
+	require.NoError(t, raw.Do(t.Context(), raw.B().Arbitrary("CONFIG", "SET", "maxmemory", "0").Build()).Error())
+	_, err = client.Pulse(t.Context())
+	require.NoError(t, err)
+	require.True(t, client.Up())
 }
 
 func TestInstances(t *testing.T) {

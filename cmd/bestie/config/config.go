@@ -60,7 +60,7 @@ type Database struct {
 
 // Valkey is the mirror and the event bus.
 type Valkey struct {
-	ValkeyURL    Secret `env:"VALKEY_URL" required:"true" doc:"redis://[:password@]host:6379, rediss:// for TLS"`
+	ValkeyURL    Secret `env:"VALKEY_URL" required:"true" doc:"redis://[:password@]host:6379, rediss:// for TLS; cluster, Sentinel: docs/valkey-mirror.md"`
 	ValkeyPrefix string `env:"VALKEY_KEY_PREFIX" doc:"goes before every key; on a cluster a hash tag such as {halo}:"`
 }
 

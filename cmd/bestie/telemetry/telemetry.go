@@ -19,7 +19,7 @@ import (
 // levels are the fields of Stats structs that go up and down. All others only grow.
 var levels = []string{
 	"Connections", "Mitras", "Customers", "Epochless", "InLine", "Pending", "FreedPending", "ConnsInUse", "ConnsOpen",
-	"DeniedSessions",
+	"DeniedSessions", "Sockets",
 }
 
 // Handler serves the counters of all parts, each read when it is asked for, with those of the Go runtime and the process. sources

@@ -74,8 +74,20 @@ func (l *Link) connect() error {
 	if err != nil {
 		return err
 	}
+	l.warnOfEviction(conn)
 	l.conn.Store(&conn)
 	return nil
+}
+
+// warnOfEviction tells an operator of a Valkey that throws any key away when its memory is full: half a mirror answers wrongly and
+// without an error. Where the policy cannot be seen nothing is said.
+func (l *Link) warnOfEviction(conn driver.Client) {
+	ctx, cancel := context.WithTimeout(context.Background(), CallTimeout)
+	defer cancel()
+	info, err := conn.Do(ctx, conn.B().Info().Section("memory").Build()).ToString()
+	if err == nil && strings.Contains(info, "maxmemory_policy:allkeys") {
+		l.log.Warn("valkey evicts keys that do not expire when its memory is full; set maxmemory-policy to noeviction")
+	}
 }
 
 func (l *Link) dial(option driver.ClientOption) (driver.Client, error) {
@@ -129,8 +141,9 @@ func (l *Link) Call(ctx context.Context, what string, do func(ctx context.Contex
 	return l.through(ctx, *conn, what, do)
 }
 
-// Probe is a Call that looks also while the breaker is open, and closes it when Valkey answers. It sends TIME, by which it measures Valkey's clock, and commands,
-// which should write something, so that a Valkey that takes no writes does not look well; read gets their results.
+// Probe is a Call that looks also while the breaker is open, and closes it when Valkey answers. It sends TIME, by which it measures
+// Valkey's clock, and commands, which should write something, so that a Valkey that takes no writes does not look well; read gets
+// their results.
 func (l *Link) Probe(ctx context.Context, commands func(driver.Builder) []driver.Completed, read func([]driver.ValkeyResult) error) error {
 	if err := l.connect(); err != nil {
 		return err

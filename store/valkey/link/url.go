@@ -30,7 +30,8 @@ var parameters = []string{
 func parse(raw string) (driver.ClientOption, error) {
 	option, err := driver.ParseURL(raw)
 	if err != nil {
-		return driver.ClientOption{}, errors.New("valkey: VALKEY_URL cannot be read; it must look like redis://:password@host:6379, with %-escapes for odd characters")
+		return driver.ClientOption{}, errors.New("valkey: VALKEY_URL cannot be read; it must look like redis://:password@host:6379, " +
+			"with %-escapes for odd characters")
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -83,8 +84,8 @@ func trust(option *driver.ClientOption, file string) error {
 	return nil
 }
 
-// CheckPrefix refuses a prefix that would spread keys over the slots of a cluster, where scripts on several keys are not legal. The rule is the cluster's own: what
-// stands between the first { and the first } after it decides the slot, unless it is empty.
+// CheckPrefix refuses a prefix that would spread keys over the slots of a cluster, where scripts on several keys are not legal. The
+// rule is the cluster's own: what stands between the first { and the first } after it decides the slot, unless it is empty.
 func CheckPrefix(prefix string) error {
 	_, rest, opens := strings.Cut(prefix, "{")
 	tag, _, closes := strings.Cut(rest, "}")
