@@ -47,6 +47,10 @@ bench-load: ## the load generator against a gateway of its own (ARGS="-length 2s
 bench-peers: ## the gateway beside other servers, in turns, about 15 minutes; writes bench/RESULTS.md
 	cd bench/peers && $(GO) run . $(ARGS)
 
+.PHONY: bench-flood
+bench-flood: ## what a flood of log-ins, sign-ins and handshakes does to heartbeats (ARGS="-rounds 1 -length 2s")
+	$(GO) run ./bench/cmd/flood $(ARGS)
+
 .PHONY: bench-diff
 bench-diff: ## benchmarks of two commits compared: make bench-diff A=HEAD~1 B=HEAD
 	.ci/bench-diff $(A) $(B) $(ROUNDS)

@@ -67,7 +67,7 @@ func printTokens(ctx context.Context, sh *shell, user core.UserType, count int, 
 		return fmt.Errorf("the database of %s: %w", origin, err)
 	}
 	defer db.Close()
-	accounts, err := newAuth(cfg.Tokens, signInVendors{}, cfg.TestRoutes, db, core.SystemClock, slog.New(slog.DiscardHandler))
+	accounts, err := newAuth(authConfig(cfg.Tokens, 0), signInVendors{}, cfg.TestRoutes, db, core.SystemClock, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func newProgram(ctx context.Context, cfg config.Serve, m machine, log *slog.Logg
 		return nil, err
 	}
 	p.hangUps = append(p.hangUps, done)
-	if p.auth, err = newAuth(cfg.Tokens, vendors, cfg.TestRoutes, p.db, clock, log); err != nil {
+	if p.auth, err = newAuth(authConfig(cfg.Tokens, m.loops), vendors, cfg.TestRoutes, p.db, clock, log); err != nil {
 		p.close()
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func newProgram(ctx context.Context, cfg config.Serve, m machine, log *slog.Logg
 	return p, nil
 }
 
-func newAuth(tokens config.Tokens, vendors signInVendors, testUsers bool, db *postgres.DB, clock core.Clock, log *slog.Logger) (*auth.Service, error) {
+func newAuth(cfg auth.Config, vendors signInVendors, testUsers bool, db *postgres.DB, clock core.Clock, log *slog.Logger) (*auth.Service, error) {
 	accounts := db.Accounts()
 	deps := auth.Deps{
 		Accounts: accounts, Sessions: accounts, Codes: accounts, Operators: accounts, Customers: accounts, AppleTokens: accounts,
@@ -91,7 +91,12 @@ func newAuth(tokens config.Tokens, vendors signInVendors, testUsers bool, db *po
 	if testUsers {
 		deps.Tests = accounts
 	}
-	return auth.New(auth.Config{
+	return auth.New(cfg, deps)
+}
+
+// authConfig gives hashing half of the cores. cores is how many the process has; 0: as GOMAXPROCS says.
+func authConfig(tokens config.Tokens, cores int) auth.Config {
+	cfg := auth.Config{
 		Secret:         []byte(tokens.JWTSecret),
 		PreviousSecret: []byte(tokens.JWTSecretPrevious),
 		AccessTTL:      config.Seconds(tokens.AccessTTL),
@@ -99,7 +104,11 @@ func newAuth(tokens config.Tokens, vendors signInVendors, testUsers bool, db *po
 		IdleTTL:        config.Days(tokens.RefreshIdle),
 		OperatorTTL:    config.Minutes(60 * tokens.OperatorTTL),
 		OperatorIdle:   config.Minutes(tokens.OperatorIdle),
-	}, deps)
+	}
+	if cores > 0 {
+		cfg.Hashers = max(1, cores/2)
+	}
+	return cfg
 }
 
 func newPresence(c config.Presence, db *postgres.DB, mirror *valkey.Client, clock core.Clock, log *slog.Logger) *presence.Service {
