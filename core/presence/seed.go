@@ -16,6 +16,8 @@ const (
 	seedWait = 200 * time.Millisecond
 	// seedAgain is when a seed that failed is tried again.
 	seedAgain = time.Second
+	// seedTries is how often a page is tried before the seed begins anew: among thousands of calls one may well time out.
+	seedTries = 5
 	// seedPage is how many mitras a page of a seed holds.
 	seedPage = 1000
 
@@ -30,7 +32,10 @@ var errSeedLost = errors.New("presence: the mirror was emptied while it was seed
 // Seed fills the mirror from Postgres: once, at the start, before the listeners are bound. A mirror that another instance has
 // seeded is compared and mended. On an error the caller logs it and goes on: the service answers from Postgres, and the
 // watchdog seeds when Valkey is there.
-func (s *Service) Seed(ctx context.Context) error {
+func (s *Service) Seed(ctx context.Context) error { return s.seed(ctx, 0) }
+
+// seed is Seed; settle is how long the instances get to send their sockets before the mirror is opened to readers.
+func (s *Service) seed(ctx context.Context, settle time.Duration) error {
 	for {
 		pulse, err := s.mirror.Pulse(ctx)
 		if s.failed(err) {
@@ -44,20 +49,27 @@ func (s *Service) Seed(ctx context.Context) error {
 			return err
 		}
 		if token != "" {
-			if err := s.fill(ctx, token); !errors.Is(err, errSeedLost) {
+			if err := s.fill(ctx, token, settle); !errors.Is(err, errSeedLost) {
 				return err
 			}
 		}
-		select { // another is at it, or we lost it
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(seedWait):
+		if err := wait(ctx, seedWait); err != nil { // another is at it, or we lost it
+			return err
 		}
 	}
 }
 
+func wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
 // fill is a seed under its token.
-func (s *Service) fill(ctx context.Context, token string) error {
+func (s *Service) fill(ctx context.Context, token string, settle time.Duration) error {
 	started, n := time.Now(), 0
 	if _, err := s.mirror.Sound(ctx); s.failed(err) {
 		return err
@@ -70,10 +82,17 @@ func (s *Service) fill(ctx context.Context, token string) error {
 		if !kept {
 			return errSeedLost
 		}
+		if err := s.mend(ctx, mitras, new(drift)); err != nil {
+			return err
+		}
 		n += len(mitras)
-		return s.mend(ctx, mitras, new(drift))
+		return nil
 	})
 	if err != nil {
+		return err
+	}
+	// Whose instance has not seen yet that Valkey is empty would be missing from the count.
+	if err := wait(ctx, settle); err != nil {
 		return err
 	}
 	done, err := s.mirror.FinishSeed(ctx, token)
@@ -94,7 +113,7 @@ type page struct {
 	err    error
 }
 
-// pages reads all mitras of Postgres. While one page is worked on, the next is read.
+// pages reads all mitras of Postgres. While one page is worked on, the next is read. each may be called several times for a page.
 func (s *Service) pages(ctx context.Context, each func([]Mitra) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	read := make(chan page, 1)
@@ -108,11 +127,24 @@ func (s *Service) pages(ctx context.Context, each func([]Mitra) error) error {
 		if p.err != nil {
 			return p.err
 		}
-		if err := each(p.mitras); err != nil {
+		if err := persist(ctx, func() error { return each(p.mitras) }); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// persist tries a page again that could not be written.
+func persist(ctx context.Context, page func() error) error {
+	for try := 1; ; try++ {
+		err := page()
+		if err == nil || errors.Is(err, errSeedLost) || try == seedTries {
+			return err
+		}
+		if err := wait(ctx, seedWait); err != nil {
+			return err
+		}
+	}
 }
 
 // readPages closes read after the last page, or when ctx ends.
@@ -260,7 +292,7 @@ func (s *Service) runSeeder(ctx context.Context) {
 			}
 			s.sockets.confirm()
 		}
-		if outage.Note(ctx, s.Seed(ctx)) == nil || !s.mirror.Up() {
+		if outage.Note(ctx, s.seed(ctx, watchEvery+2*s.cfg.Flush)) == nil || !s.mirror.Up() {
 			continue
 		}
 		select {

@@ -143,10 +143,21 @@ func BenchmarkQuestions(b *testing.B) {
 			}
 			best := median(find)
 			b.ReportMetric(float64(median(plain))/float64(best), "plain-x")
-			b.Logf("load %s\n| %d | %v | %v | %v | %v |", load(), n, best.Round(time.Microsecond), median(snapshot).Round(time.Microsecond),
+			b.Logf("load %s, %d bytes of Valkey's a mitra\n| %d | %v | %v | %v | %v |", load(), memory(b, r.raw)/n, n,
+				best.Round(time.Microsecond), median(snapshot).Round(time.Microsecond),
 				median(count).Round(time.Microsecond), median(plain).Round(10*time.Microsecond))
 		})
 	}
+}
+
+// memory is what Valkey uses.
+func memory(b *testing.B, raw driver.Client) (used int) {
+	info, err := raw.Do(b.Context(), raw.B().Info().Section("memory").Build()).ToString()
+	require.NoError(b, err)
+	_, rest, _ := strings.Cut(info, "used_memory:")
+	_, err = fmt.Sscan(rest, &used)
+	require.NoError(b, err)
+	return used
 }
 
 // timed is what one of n takes.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	driver "github.com/valkey-io/valkey-go"
 
@@ -15,6 +16,11 @@ import (
 
 // scanCount is about how many members a step of a scan reads.
 const scanCount = 1000
+
+const (
+	sweepTries = 5
+	sweepPause = 200 * time.Millisecond
+)
 
 // known tells which of some ids Postgres knows.
 type known func(context.Context, []core.MitraID) ([]core.MitraID, error)
@@ -60,6 +66,21 @@ type sweep struct {
 	removed   presence.Removed
 }
 
+// call is a call that is tried again when Valkey does not answer: among thousands one may well time out.
+func (s *sweep) call(ctx context.Context, what string, do func(ctx context.Context, conn driver.Client) error) error {
+	for try := 1; ; try++ {
+		err := s.link.Call(ctx, what, do)
+		if err == nil || link.Answered(err) || try == sweepTries {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(sweepPause):
+		}
+	}
+}
+
 // collection looks through one of the keys that hold ids as members.
 func (s *sweep) collection(ctx context.Context, key string) error {
 	for cursor, done := uint64(0), false; !done; done = cursor == 0 {
@@ -89,7 +110,7 @@ type member struct{ text, value string }
 
 // scan reads a part of one of the collections.
 func (s *sweep) scan(ctx context.Context, key string, cursor uint64) (page []member, next uint64, err error) {
-	err = s.link.Call(ctx, "scan", func(ctx context.Context, conn driver.Client) error {
+	err = s.call(ctx, "scan", func(ctx context.Context, conn driver.Client) error {
 		command, pairs := conn.B().Sscan().Key(key).Cursor(cursor).Count(scanCount).Build(), false
 		switch key {
 		case s.keys.available, s.keys.waiting:
@@ -157,7 +178,7 @@ func (s *sweep) unversioned(ctx context.Context, ids []core.MitraID) (rest []cor
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	err = s.link.Call(ctx, "look up versions", func(ctx context.Context, conn driver.Client) error {
+	err = s.call(ctx, "look up versions", func(ctx context.Context, conn driver.Client) error {
 		versions, err := conn.Do(ctx, conn.B().Hmget().Key(s.keys.version).Field(texts(ids)...).Build()).ToArray()
 		if err != nil {
 			return err
@@ -179,7 +200,7 @@ func (s *sweep) remove(ctx context.Context, key string, members []string) error 
 	if len(members) == 0 {
 		return nil
 	}
-	return s.link.Call(ctx, "remove strangers", func(ctx context.Context, conn driver.Client) error {
+	return s.call(ctx, "remove strangers", func(ctx context.Context, conn driver.Client) error {
 		var command driver.Completed
 		switch key {
 		case s.keys.available, s.keys.waiting:
@@ -229,7 +250,8 @@ func (s *sweep) lost(ctx context.Context, page []member) error {
 	}
 	call := link.ScriptCall{Keys: []string{s.keys.sockets, s.keys.waiting}}
 	var which []string
-	err := s.link.Call(ctx, "remove lost sockets", func(ctx context.Context, conn driver.Client) error {
+	err := s.call(ctx, "remove lost sockets", func(ctx context.Context, conn driver.Client) error {
+		call.Args, which = nil, nil
 		names := make([]string, len(doubtful))
 		for i, m := range doubtful {
 			names[i] = s.keys.heartbeat(m.text)
@@ -272,7 +294,7 @@ func (s *sweep) runs(ctx context.Context, instance string) (bool, error) {
 	if runs, looked := s.instances[instance]; looked || instance == s.owner {
 		return runs || instance == s.owner, nil
 	}
-	err := s.link.Call(ctx, "look for an instance", func(ctx context.Context, conn driver.Client) error {
+	err := s.call(ctx, "look for an instance", func(ctx context.Context, conn driver.Client) error {
 		n, err := conn.Do(ctx, conn.B().Exists().Key(s.keys.instance(instance)).Build()).AsInt64()
 		s.instances[instance] = n == 1
 		return err
@@ -286,7 +308,7 @@ func (s *sweep) strays(ctx context.Context) error {
 	pattern := escape.Replace(s.keys.prefix+"mitra:") + "*"
 	for cursor, done := "0", false; !done; done = cursor == "0" {
 		var names []string
-		err := s.link.Call(ctx, "scan keys", func(ctx context.Context, conn driver.Client) error {
+		err := s.call(ctx, "scan keys", func(ctx context.Context, conn driver.Client) error {
 			step, err := scanScript.Run(ctx, conn, link.ScriptCall{
 				Keys: []string{s.keys.epoch}, Args: []string{cursor, pattern, strconv.Itoa(scanCount)},
 			})[0].ToArray()
@@ -331,7 +353,7 @@ func (s *sweep) strayPage(ctx context.Context, names []string) error {
 			doomed = append(doomed, m.value)
 		}
 	}
-	return s.link.Call(ctx, "remove stray keys", func(ctx context.Context, conn driver.Client) error {
+	return s.call(ctx, "remove stray keys", func(ctx context.Context, conn driver.Client) error {
 		n, err := conn.Do(ctx, conn.B().Del().Key(doomed...).Build()).AsInt64()
 		s.note(int(n), "", doomed...)
 		return err

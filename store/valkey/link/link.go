@@ -173,7 +173,7 @@ func (l *Link) through(ctx context.Context, conn driver.Client, what string, do 
 	l.calls.Add(1)
 	err := do(limited, conn)
 	switch {
-	case err == nil, answered(err):
+	case err == nil, Answered(err):
 		l.breaker.succeeded()
 	case ctx.Err() != nil: // the caller gave up: says nothing of Valkey
 		return err
@@ -193,8 +193,8 @@ func (l *Link) through(ctx context.Context, conn driver.Client, what string, do 
 // unfit are answers of a Valkey that cannot serve now.
 var unfit = []string{"TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "READONLY", "NOREPLICAS", "OOM", "MISCONF", "MOVED", "ASK"}
 
-// answered tells whether an error is the answer of a Valkey that is well.
-func answered(err error) bool {
+// Answered tells whether an error is the answer of a Valkey that is well.
+func Answered(err error) bool {
 	if errors.Is(err, presence.ErrUnseeded) || errors.Is(err, ErrShape) || errors.Is(err, driver.Nil) || driver.IsParseErr(err) {
 		return true
 	}
