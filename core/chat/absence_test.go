@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,19 +23,37 @@ type absences struct {
 	rerouted []time.Time
 }
 
-func (a *absences) Absent(context.Context, time.Duration) ([]Absence, error) {
+// shared is absences that the watch asks while the test changes them.
+type shared struct {
+	mu sync.Mutex
+	absences
+}
+
+func (a *shared) change(f func(*absences)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	f(&a.absences)
+}
+
+func (a *shared) Absent(context.Context, time.Duration) ([]Absence, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if len(a.rerouted) > 0 {
 		return nil, nil
 	}
 	return []Absence{a.absence}, nil
 }
 
-func (a *absences) RerouteAbsent(_ context.Context, one Absence, _ time.Duration) (bool, error) {
+func (a *shared) RerouteAbsent(_ context.Context, one Absence, _ time.Duration) (bool, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.rerouted = append(a.rerouted, time.Now())
 	return one == a.absence, nil
 }
 
-func (a *absences) Silence(context.Context, []core.MitraID) (map[core.MitraID]time.Duration, bool, error) {
+func (a *shared) Silence(context.Context, []core.MitraID) (map[core.MitraID]time.Duration, bool, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if a.err != nil || a.unsure {
 		return nil, false, a.err
 	}
@@ -64,7 +83,7 @@ func TestWatch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				a := c.absences
+				a := shared{absences: c.absences}
 				a.absence = Absence{core.NewID[core.SessionID](), core.NewID[core.MitraID]()}
 				s := NewService(nil, nil, nil, slog.New(slog.DiscardHandler))
 				ctx, cancel := context.WithCancel(t.Context())
@@ -74,11 +93,11 @@ func TestWatch(t *testing.T) {
 				}()
 				if c.disturb != nil {
 					time.Sleep(time.Minute + time.Second)
-					calm := a
-					c.disturb(&a)
+					a.change(c.disturb)
 					time.Sleep(time.Minute)
-					calm.rerouted = a.rerouted
-					a = calm
+					a.change(func(now *absences) {
+						now.silence, now.unsure, now.err = c.absences.silence, c.absences.unsure, c.absences.err
+					})
 				}
 				time.Sleep(10 * time.Minute)
 				cancel()
