@@ -22,6 +22,11 @@ import (
 // callTimeout bounds every call, the wait for a connection and retries included (valkey.md, "Clocks and time-outs").
 const callTimeout = 2 * time.Second
 
+// abandonedAfter is when the server gives up a transaction whose instance has gone silent in the middle of it: frozen, or cut off
+// without a word. Its locks would keep everybody else from the same sessions and mitras until TCP notices. None of ours
+// waits so long between two statements.
+const abandonedAfter = callTimeout + callTimeout/2
+
 // How long the first call of a batch waits for others.
 const (
 	connectWindow = 5 * time.Millisecond
@@ -70,9 +75,10 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 	cfg.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 100 * time.Millisecond}
 	}
-	cfg.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		register(conn.TypeMap())
-		return nil
+		_, err := conn.Exec(ctx, fmt.Sprintf("set idle_in_transaction_session_timeout = %d", abandonedAfter.Milliseconds()))
+		return err
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {

@@ -10,10 +10,10 @@ import (
 )
 
 // How long a call waits for a connection. A burst may use all of its time: the queue is gone in a moment. A queue that has not been
-// empty for jamAfter is a jam, not a burst: Postgres is slow, frozen or full, and whoever comes then is told soon (UNAVAILABLE), so
-// that callers do not pile up behind each other.
+// empty for as long as a call may take is a jam, not a burst: Postgres is slow, frozen or full, and whoever comes then is told soon
+// (UNAVAILABLE), so that callers do not pile up behind each other, all of them to be told after two seconds.
 const (
-	jamAfter    = 500 * time.Millisecond
+	jamAfter    = callTimeout
 	jamPatience = 300 * time.Millisecond
 )
 

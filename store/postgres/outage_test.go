@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/halobestie/bestie-gateway/core"
@@ -52,4 +53,26 @@ func TestOutage(t *testing.T) {
 	require.Less(t, time.Since(began), 4*time.Second, "a frozen server costs the time of one call")
 	require.NoError(t, server.Resume())
 	eventually(t, 5*time.Second, func() bool { _, err := db.Pairing().Cancel(ctx, made.ID, customer); return err == nil }, "it goes on")
+}
+
+// An instance stands still in the middle of a transaction: the others do not wait for it for ever.
+func TestOutage_AnInstanceStandsStill(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	mitra := w.mitra()
+	locked, goOn := make(chan struct{}), make(chan struct{})
+	ended := make(chan error, 1)
+	go func() {
+		ended <- w.db.InTx(context.Background(), func(ctx context.Context, tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, `select from mitras where id = $1 for update`, mitra)
+			close(locked)
+			<-goOn
+			return err
+		})
+	}()
+	<-locked
+	other := w.second()
+	eventually(t, 10*time.Second, func() bool { _, err := other.Presence().Connect(t.Context(), mitra); return err == nil }, "the lock goes")
+	close(goOn)
+	code(t, <-ended, core.Unavailable)
 }
