@@ -86,3 +86,5 @@ type Change struct {
 	Reason protocol.PresenceReason `json:"reason"`
 	At     int64                   `json:"at"` // the transaction that made it began
 }
+
+func (c Change) present() bool { return c.Mode == protocol.ModeOnline && c.Active }

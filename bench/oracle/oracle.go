@@ -119,8 +119,8 @@ func (o *Oracle) Settled(ctx context.Context, within time.Duration) []Breach {
 	defer limit.Stop()
 	for {
 		broken := o.look(ctx)
-		if len(broken) == 0 {
-			return nil
+		if !slices.ContainsFunc(broken, Breach.mayHeal) {
+			return broken
 		}
 		select {
 		case <-ctx.Done():
@@ -130,6 +130,11 @@ func (o *Oracle) Settled(ctx context.Context, within time.Duration) []Breach {
 		case <-time.After(lookEvery):
 		}
 	}
+}
+
+// mayHeal tells whether another look may find the rule kept after all; what was done wrong once was done.
+func (b Breach) mayHeal() bool {
+	return !slices.Contains([]Rule{Winner, Room, Asked, Beating}, b.Rule)
 }
 
 // sinceSlack is for the clocks of the run and of the stores.

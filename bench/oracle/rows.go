@@ -72,9 +72,10 @@ func (o *Oracle) room(a Audit) (broken []Breach) {
 }
 
 // longestTransaction is how far apart a transaction's begin, which the rows have, and its commit may be.
-const longestTransaction = 2 * time.Second
+const longestTransaction = 3 * time.Second
 
-// asked finds offers of transactions that began after the mitra had left: after the one that took it offline had committed.
+// asked finds offers that were made while the mitra was away: by transactions that began after the one that took it offline had
+// committed, and that had committed before the one that brought it back began.
 func (o *Oracle) asked(a Audit) (broken []Breach) {
 	changes := make(map[protocol.UUID][]Change)
 	for _, c := range a.Modes {
@@ -83,13 +84,16 @@ func (o *Oracle) asked(a Audit) (broken []Breach) {
 	for _, s := range a.Sessions {
 		for _, f := range s.Offers {
 			var last Change // before the offer
+			back := false   // at about the time of the offer
 			for _, c := range changes[f.Mitra] {
 				if c.At <= f.At {
 					last = c
+				} else if c.present() && c.At-f.At <= longestTransaction.Milliseconds() {
+					back = true
 				}
 			}
-			away := last.Mode != "" && (last.Mode != protocol.ModeOnline || !last.Active)
-			if away && f.At-last.At > longestTransaction.Milliseconds() {
+			away := last.Mode != "" && !last.present()
+			if away && !back && f.At-last.At > longestTransaction.Milliseconds() {
 				broken = append(broken, o.breach(Asked, []protocol.UUID{f.Mitra, s.ID}, "offer %s of session %s was made to mitra %s %d ms after it was %s (active %t), by %s",
 					f.ID, s.ID, f.Mitra, f.At-last.At, last.Mode, last.Active, last.Reason))
 			}

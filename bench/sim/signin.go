@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
+	"time"
 
 	"github.com/halobestie/bestie-gateway/bench/client"
 )
@@ -17,13 +19,13 @@ func (w *world) signIn(ctx context.Context) error {
 			return fmt.Errorf("no gateway answers at %s (%w): start one with `bestie dev`, or name yours with --target", w.opts.Targets[i], err)
 		}
 	}
-	mitras, err := fill(w.opts.Mitras, func(i int) (client.Account, error) {
+	mitras, err := fill(ctx, w.opts.Mitras, func(i int) (client.Account, error) {
 		return w.apis[0].SeedMitra(ctx, fmt.Sprintf("+62812%08d", i+1), fmt.Sprintf("Mitra %d", i+1))
 	})
 	if err != nil {
 		return w.explainSeed(err)
 	}
-	customers, err := fill(w.opts.Customers, func(i int) (client.Account, error) {
+	customers, err := fill(ctx, w.opts.Customers, func(i int) (client.Account, error) {
 		return w.apis[i%len(w.apis)].Anonymous(ctx)
 	})
 	if err != nil {
@@ -56,7 +58,8 @@ func (w *world) explainSeed(err error) error {
 
 // choosePackage finds the package that costs nothing.
 func (w *world) choosePackage(ctx context.Context, account client.Account) error {
-	packages, err := w.apis[0].Packages(ctx, account)
+	var packages []client.Package
+	err := patiently(ctx, func() (err error) { packages, err = w.apis[0].Packages(ctx, account); return err })
 	if err != nil {
 		return fmt.Errorf("list the packages: %w", err)
 	}
@@ -70,13 +73,14 @@ func (w *world) choosePackage(ctx context.Context, account client.Account) error
 }
 
 // fill makes n accounts, 16 at a time.
-func fill(n int, sign func(i int) (client.Account, error)) ([]client.Account, error) {
+func fill(ctx context.Context, n int, sign func(i int) (client.Account, error)) ([]client.Account, error) {
 	accounts, errs := make([]client.Account, n), make([]error, n)
 	var group sync.WaitGroup
 	for worker := range 16 {
 		group.Go(func() {
 			for i := worker; i < n; i += 16 {
-				if accounts[i], errs[i] = sign(i); errs[i] != nil {
+				errs[i] = patiently(ctx, func() (err error) { accounts[i], err = sign(i); return err })
+				if errs[i] != nil {
 					return
 				}
 			}
@@ -89,4 +93,20 @@ func fill(n int, sign func(i int) (client.Account, error)) ([]client.Account, er
 		}
 	}
 	return accounts, nil
+}
+
+// How often something is tried for which the gateway has no time just now (503), and after what pause.
+const (
+	tries    = 20
+	tryAgain = 250 * time.Millisecond
+)
+
+func patiently(ctx context.Context, try func() error) (err error) {
+	for range tries {
+		var status *client.StatusError
+		if err = try(); !errors.As(err, &status) || status.Status != http.StatusServiceUnavailable || !pause(ctx, tryAgain) {
+			break
+		}
+	}
+	return err
 }
