@@ -208,9 +208,9 @@ func (a *arena) count(sql string, args ...any) int64 {
 // until waits for a condition.
 func (a *arena) until(holds func() bool, what string, args ...any) {
 	a.t.Helper()
-	tick := time.NewTicker(50 * time.Millisecond)
+	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
-	limit := time.NewTimer(2 * patience)
+	limit := time.NewTimer(4 * patience)
 	defer limit.Stop()
 	for !holds() {
 		select {

@@ -43,11 +43,10 @@ func (a *arena) guest(at *stand) *guest {
 		}
 	})
 	running.Go(func() {
-		_ = socket.Send(protocol.PresenceSet{Mode: protocol.ModeOnline}.Append(nil, 0))
 		for beat := time.NewTicker(time.Second); ; {
 			select {
-			case <-beat.C:
-				_ = socket.Send(protocol.Heartbeat{}.Append(nil, 0)) // the reader sees the end
+			case <-beat.C: // as a beat, and until it is heard
+				_ = socket.Send(protocol.PresenceSet{Mode: protocol.ModeOnline}.Append(nil, 0)) // the reader sees the end
 			case <-ended:
 				beat.Stop()
 				return

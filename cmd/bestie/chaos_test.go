@@ -3,6 +3,7 @@ package main
 import (
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,9 +23,6 @@ type trial struct {
 func trials() []trial {
 	return slices.Concat(valkeyTrials(), postgresTrials(), instanceTrials())
 }
-
-// atOnce is how many trials run at the same time: they mostly wait.
-const atOnce = 6
 
 // Stores and instances break while a crowd uses them, and nothing that anybody was promised is lost. The short form, with
 // scaled times, is part of the tests; CHAOS=long has the real ones (make chaos), CHAOS_SEED the seeds to run, CHAOS_ONLY a
@@ -47,7 +45,7 @@ func TestChaos(t *testing.T) {
 	}
 	var running sync.WaitGroup
 	defer running.Wait()
-	turns := make(chan struct{}, atOnce)
+	turns := make(chan struct{}, 2*runtime.GOMAXPROCS(0)) // they mostly wait
 	for _, seed := range seeds {
 		for _, one := range trials() {
 			if !strings.Contains(one.name, os.Getenv("CHAOS_ONLY")) {
