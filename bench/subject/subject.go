@@ -36,10 +36,19 @@ type Gateway struct {
 	log     *os.File
 }
 
-// Build compiles the program into a folder. The working directory must be in this module.
+// module is ours.
+const module = "github.com/halobestie/bestie-gateway"
+
+// Build compiles the program into a folder. The working directory must be in this module, or in one that uses it from where it
+// lies.
 func Build(ctx context.Context, dir string) (program string, err error) {
+	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module).Output()
+	if err != nil {
+		return "", fmt.Errorf("find the module %s: %w", module, err)
+	}
 	program = filepath.Join(dir, "bestie")
-	build := exec.CommandContext(ctx, "go", "build", "-o", program, "github.com/halobestie/bestie-gateway/cmd/bestie")
+	build := exec.CommandContext(ctx, "go", "build", "-o", program, "./cmd/bestie")
+	build.Dir = strings.TrimSpace(string(root)) // not as a dependency of another module: that one knows not what it needs
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the gateway: %w\n%s", err, out)
 	}
