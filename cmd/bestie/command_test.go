@@ -113,6 +113,12 @@ func TestServe_Refuses(t *testing.T) {
 		"pushes to nobody":     {append(enough, "OTP_PROVIDER=log"), []string{"PUSH_PROVIDER log", "fcm"}},
 		"a bad push key":       {append(enough, "ALLOW_DEV_PROVIDERS=true", "PUSH_PROVIDER=fcm", `FCM_CREDENTIALS_JSON={"private_key": "hunter2"}`), []string{"FCM_CREDENTIALS_JSON is refused"}},
 		"no push key":          {append(enough, "ALLOW_DEV_PROVIDERS=true", "PUSH_PROVIDER=fcm", "FCM_CREDENTIALS_FILE=/nowhere/key.json"), []string{"FCM_CREDENTIALS_FILE cannot be read"}},
+		"a plain cookie":       {append(enough, "CC_PLAIN_COOKIE=true"), []string{"CC_PLAIN_COOKIE", "without TLS"}},
+		"a bad Apple key": {
+			append(enough, "ALLOW_DEV_PROVIDERS=true", "APPLE_SERVICES_ID=a", "APPLE_TEAM_ID=T", "APPLE_KEY_ID=K", "APPLE_PRIVATE_KEY=hunter2"),
+			[]string{"APPLE_PRIVATE_KEY is not a P-256 key"},
+		},
+		"Fazpass without keys": {append(enough, "OTP_PROVIDER=fazpass"), []string{"FAZPASS_MERCHANT_KEY is missing", "FAZPASS_GATEWAY_KEY is missing"}},
 		"public test routes":   {append(enough, "ALLOW_DEV_PROVIDERS=true", "ENABLE_TEST_ROUTES=true", "INTERNAL_ADDR=0.0.0.0:3001"), []string{"ENABLE_TEST_ROUTES", "loopback"}},
 		"both of them at once": {append(enough, "ENABLE_TEST_ROUTES=true", "INTERNAL_ADDR=:3001"), []string{"OTP_PROVIDER", "ENABLE_TEST_ROUTES"}},
 	} {
