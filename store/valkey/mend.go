@@ -2,6 +2,8 @@ package valkey
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,12 +51,16 @@ func (m *Mirror) Sound(ctx context.Context) (spoiled []string, err error) {
 // that of what stands elsewhere only those it does not name need be looked up.
 func (m *Mirror) Strangers(ctx context.Context, known func(context.Context, []core.MitraID) ([]core.MitraID, error)) (presence.Removed, error) {
 	s := &sweep{Mirror: m, known: known, instances: make(map[string]bool)}
+	var err error
+	if s.young, err = s.isYoung(ctx); err != nil {
+		return s.removed, err
+	}
 	for _, key := range []string{m.keys.version, m.keys.online, m.keys.deactivated, m.keys.available, m.keys.waiting, m.keys.sockets} {
 		if err := s.collection(ctx, key); err != nil {
 			return s.removed, err
 		}
 	}
-	err := s.strays(ctx)
+	err = s.strays(ctx)
 	return s.removed, err
 }
 
@@ -63,6 +69,7 @@ type sweep struct {
 	*Mirror
 	known     known
 	instances map[string]bool // those that were looked up: whether they run
+	young     bool            // the mirror was just seeded: instances that run may not have said so yet
 	removed   presence.Removed
 }
 
@@ -96,7 +103,7 @@ func (s *sweep) collection(ctx context.Context, key string) error {
 		if err := s.remove(ctx, key, unwanted); err != nil {
 			return err
 		}
-		if key == s.keys.sockets {
+		if key == s.keys.sockets && !s.young {
 			if err := s.lost(ctx, page); err != nil {
 				return err
 			}
@@ -226,6 +233,28 @@ func (s *sweep) note(n int, key string, members ...string) {
 			s.removed.Which = append(s.removed.Which, strings.TrimPrefix(key, s.keys.prefix)+" "+strconv.QuoteToASCII(text[:min(len(text), 64)]))
 		}
 	}
+}
+
+// isYoung tells whether the mirror's epoch was written within the time in which every instance reports itself; its id holds the time.
+func (s *sweep) isYoung(ctx context.Context) (young bool, err error) {
+	err = s.call(ctx, "epoch", func(ctx context.Context, conn driver.Client) error {
+		text, err := conn.Do(ctx, conn.B().Get().Key(s.keys.epoch).Build()).ToString()
+		if err != nil && !errors.Is(err, driver.Nil) && !link.IsWrongType(err) {
+			return err
+		}
+		if epoch, err := core.ParseID[core.ConnID](text); err == nil {
+			young = s.Now().Sub(writtenAt(epoch)).Abs() < InstanceTTL
+		}
+		return nil
+	})
+	return young, err
+}
+
+// writtenAt is when a version 7 UUID was made.
+func writtenAt(id core.ConnID) time.Time {
+	var ms [8]byte
+	copy(ms[2:], id[:6])
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(ms[:])))
 }
 
 // lost removes sockets of instances that run no more. An instance may fail to say that it runs: one whose mitra still beats

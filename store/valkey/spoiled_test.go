@@ -85,6 +85,8 @@ func (s *spoiled) heal(t *rapid.T) {
 	for range 2 {
 		_, err := s.client.Pulse(ctx)
 		require.NoError(t, err)
+		// All of this happens at once here, and instances get a while to say that they run.
+		require.NoError(t, s.raw.Do(ctx, s.raw.B().Set().Key(s.prefix+"mirror:epoch").Value("old").Xx().Build()).NonValkeyError())
 		require.NoError(t, s.service.Seed(ctx))
 		_ = s.client.ReportInstance(ctx, valkey.Instance{}) // its first report may find the place taken
 		require.NoError(t, s.client.ReportInstance(ctx, valkey.Instance{}))
