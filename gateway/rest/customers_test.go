@@ -95,8 +95,10 @@ func TestProfile(t *testing.T) {
 	}
 	require.Equal(t, "Budi", patch(`{"display_name":" Budi "}`).ok(t, 200).bodyOf(t)["display_name"])
 	patch(fmt.Sprintf(`{"display_name":%q}`, strings.Repeat("🐘", 80))).ok(t, 200)
-	for _, bad := range []string{`{}`, `{"display_name":null}`, `{"display_name":1}`, `{"display_name":"a\nb"}`, `{"display_name":"a\u0000b"}`,
-		fmt.Sprintf(`{"display_name":%q}`, strings.Repeat("x", 81))} {
+	for _, bad := range []string{
+		`{}`, `{"display_name":null}`, `{"display_name":1}`, `{"display_name":"a\nb"}`, `{"display_name":"a\u0000b"}`,
+		fmt.Sprintf(`{"display_name":%q}`, strings.Repeat("x", 81)),
+	} {
 		patch(bad).failed(t, 400, core.BadMessage)
 	}
 	patch(`{"display_name":"x","email":"a@b"}`).failed(t, 400, core.UnknownField)

@@ -121,8 +121,10 @@ func TestKeys_Failing(t *testing.T) {
 			w.Header().Set("Content-Length", "1000")
 			fmt.Fprint(w, "{")
 		},
-		"hung up":    func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-		"a redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://elsewhere.example/", 302) },
+		"hung up": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"a redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://elsewhere.example/", http.StatusFound)
+		},
 		"more than 64 K": func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprint(w, `{"keys":[`+strings.Repeat(" ", 64<<10)+`]}`)
 		},

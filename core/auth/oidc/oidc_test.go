@@ -27,8 +27,13 @@ func TestGoogle(t *testing.T) {
 	p := start(t)
 	v := p.google("other", "app")
 	for _, change := range []jwt.MapClaims{
-		nil, {"iss": "accounts.google.com"}, {"aud": "other"}, {"aud": []string{"app"}}, {"aud": []string{"elsewhere", "app"}, "azp": "app"},
-		{"exp": p.clock().Add(-59 * time.Second).Unix()}, {"iat": p.clock().Add(59 * time.Second).Unix()},
+		nil,
+		{"iss": "accounts.google.com"},
+		{"aud": "other"},
+		{"aud": []string{"app"}},
+		{"aud": []string{"elsewhere", "app"}, "azp": "app"},
+		{"exp": p.clock().Add(-59 * time.Second).Unix()},
+		{"iat": p.clock().Add(59 * time.Second).Unix()},
 	} {
 		claim, err := v.Verify(t.Context(), p.token(t, "a", change), "")
 		require.NoError(t, err, "%v", change)
