@@ -108,12 +108,12 @@ func TestServe_Refuses(t *testing.T) {
 		environ []string
 		want    []string
 	}{
-		"nothing set":          {nil, []string{"AUTH_JWT_SECRET is missing", "DATABASE_URL is missing", "VALKEY_URL is missing"}},
-		"the log provider":     {enough, []string{"OTP_PROVIDER log", "PAYMENT_PROVIDER sandbox", "ALLOW_DEV_PROVIDERS=true"}},
-		"pushes to nobody":     {append(enough, "OTP_PROVIDER=log"), []string{"PUSH_PROVIDER log", "fcm"}},
-		"a bad push key":       {append(enough, "ALLOW_DEV_PROVIDERS=true", "PUSH_PROVIDER=fcm", `FCM_CREDENTIALS_JSON={"private_key": "hunter2"}`), []string{"FCM_CREDENTIALS_JSON is refused"}},
-		"no push key":          {append(enough, "ALLOW_DEV_PROVIDERS=true", "PUSH_PROVIDER=fcm", "FCM_CREDENTIALS_FILE=/nowhere/key.json"), []string{"FCM_CREDENTIALS_FILE cannot be read"}},
-		"a plain cookie":       {append(enough, "CC_PLAIN_COOKIE=true"), []string{"CC_PLAIN_COOKIE", "without TLS"}},
+		"nothing set":      {nil, []string{"AUTH_JWT_SECRET is missing", "DATABASE_URL is missing", "VALKEY_URL is missing"}},
+		"the log provider": {enough, []string{"OTP_PROVIDER log", "PAYMENT_PROVIDER sandbox", "ALLOW_DEV_PROVIDERS=true"}},
+		"pushes to nobody": {append(enough, "OTP_PROVIDER=log"), []string{"PUSH_PROVIDER log", "fcm"}},
+		"a bad push key":   {append(enough, "ALLOW_DEV_PROVIDERS=true", "PUSH_PROVIDER=fcm", `FCM_CREDENTIALS_JSON={"private_key": "hunter2"}`), []string{"FCM_CREDENTIALS_JSON is refused"}},
+		"no push key":      {append(enough, "ALLOW_DEV_PROVIDERS=true", "PUSH_PROVIDER=fcm", "FCM_CREDENTIALS_FILE=/nowhere/key.json"), []string{"FCM_CREDENTIALS_FILE cannot be read"}},
+		"a plain cookie":   {append(enough, "CC_PLAIN_COOKIE=true"), []string{"CC_PLAIN_COOKIE", "without TLS"}},
 		"a bad Apple key": {
 			append(enough, "ALLOW_DEV_PROVIDERS=true", "APPLE_SERVICES_ID=a", "APPLE_TEAM_ID=T", "APPLE_KEY_ID=K", "APPLE_PRIVATE_KEY=hunter2"),
 			[]string{"APPLE_PRIVATE_KEY is not a P-256 key"},
