@@ -158,6 +158,9 @@ func (b *Bench) do(task Task) (Report, kernel.CPU, error) {
 	if n := report.LostCount(); n > 0 {
 		b.notef("the server ended %d connections: %v", n, report.Lost)
 	}
+	if meant := task.messages(); float64(report.Sent) < 0.99*meant-1 {
+		b.notef("%d of %.0f messages were sent (%d found no open socket, %d no room)", report.Sent, meant, report.NotOpen, report.Blocked)
+	}
 	if report.NotOpened > 0 {
 		return report, kernel.CPU{}, fmt.Errorf("%s: %d connections could not be opened", b.name, report.NotOpened)
 	}

@@ -97,3 +97,13 @@ type Task struct {
 	Trigger *Trigger      `json:"trigger,omitempty"`
 	Mute    *Range        `json:"mute,omitempty"` // these are not read
 }
+
+// messages is how many the task's streams are meant to send, but for pings, which go to who does not read.
+func (t Task) messages() (n float64) {
+	for _, s := range t.Streams {
+		if s.Kind != Pings {
+			n += s.PerSecond * t.Length.Seconds()
+		}
+	}
+	return n
+}

