@@ -43,9 +43,10 @@ func TestRateLimit_AllInstancesCount(t *testing.T) {
 	limits := &shared{taken: map[string]int{}}
 	h := openWith(t, rest.Config{PerIPPerMinute: 8, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
 		func(d *rest.Deps) { d.Limits = limits })
-	from := func(ip string) answer { return h.get("/healthz", "X-Forwarded-For", ip) }
-	from("203.0.113.9").ok(t, 200)
-	from("2001:db8:1:2:3::4").ok(t, 200)
+	from := func(ip string) answer { return h.get("/api/client/packages", "X-Forwarded-For", ip) } // without a token
+	from("203.0.113.9").ok(t, 401)
+	from("2001:db8:1:2:3::4").ok(t, 401)
+	h.get("/healthz", "X-Forwarded-For", "203.0.113.9").ok(t, 200) // asks nobody
 	require.Equal(t, map[string]int{"ip:203.0.113.9": 1, "ip:2001:db8:1:2::": 1}, limits.taken)
 
 	limits.set(3*time.Second, nil)
@@ -55,7 +56,7 @@ func TestRateLimit_AllInstancesCount(t *testing.T) {
 
 	limits.set(0, errors.New("Valkey is away"))
 	for range 6 {
-		from("203.0.113.9").ok(t, 200)
+		from("203.0.113.9").ok(t, 401)
 	}
 	from("203.0.113.9").failed(t, 429, core.RateLimited)
 	require.Equal(t, 8, limits.taken["ip:203.0.113.9"], "what this instance refuses costs no question")

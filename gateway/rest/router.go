@@ -44,6 +44,7 @@ type server struct {
 	deps         Deps
 	trusted      []netip.Prefix
 	addresses    *limiter // of requests by address; nil: no limit, as for those below
+	probes       *limiter // of healthz and readyz, by address
 	accounts     *limiter // of requests with a token, by account
 	logIns       *limiter // of operators, by address
 	freeLoopback bool
@@ -63,7 +64,8 @@ func newServer(cfg Config, deps Deps, clock core.Clock, log *slog.Logger) *serve
 // Public serves the apps: everything under /api, /healthz and /readyz. What belongs to the internal address is not there.
 func Public(cfg Config, deps Deps, clock core.Clock, log *slog.Logger) http.Handler {
 	s := newServer(cfg, deps, clock, log)
-	s.addresses = newLimiter(cmp.Or(cfg.PerIPPerMinute, defaultPerIPPerMinute), deps.Limits)
+	perMinute := cmp.Or(cfg.PerIPPerMinute, defaultPerIPPerMinute)
+	s.addresses, s.probes = newLimiter(perMinute, deps.Limits), newLimiter(perMinute, nil)
 	s.accounts = newLimiter(cmp.Or(cfg.PerAccountPerMinute, defaultPerAccountPerMinute), deps.Limits)
 	router := s.router()
 	s.mount(router, s.publicRoutes())
