@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/halobestie/bestie-gateway/bench/picture"
@@ -21,9 +22,11 @@ type Result struct {
 	Slices  map[string][]Slice `json:"slices"`
 }
 
-// Result may be called after Close.
+// Result is what is known by now; Samples are still added to until Close.
 func (b *Bench) Result() Result {
-	return Result{b.Target.Name, b.Figures, b.Notes, b.Samples, b.Slices}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return Result{b.Target.Name, b.Figures, b.Notes, slices.Clone(b.Samples), b.Slices}
 }
 
 // Value finds a figure.
