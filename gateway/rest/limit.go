@@ -90,14 +90,17 @@ func (s *server) allow(l *limiter, r *http.Request, key string) error {
 	return nil
 }
 
-// limited holds every address to its requests a minute.
+// limited holds every address to its requests a minute. Probes are counted here alone, since liveness depends on nothing outside.
 func (s *server) limited(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == webhookPath { // the vendor's may come as they like; who has no token is limited there
-			next.ServeHTTP(w, r)
-			return
+		limiter := s.addresses
+		switch r.URL.Path {
+		case webhookPath: // the vendor's may come as they like; who has no token is limited there
+			limiter = nil
+		case "/healthz", "/readyz":
+			limiter = s.probes
 		}
-		if err := s.allow(s.addresses, r, "ip:"+household(requestOf(r.Context()).from).String()); err != nil {
+		if err := s.allow(limiter, r, "ip:"+household(requestOf(r.Context()).from).String()); err != nil {
 			s.fail(w, r, err)
 			return
 		}
