@@ -26,6 +26,19 @@ type Audit struct {
 	Mitras   []Mitra   `json:"mitras"`
 	Sessions []Session `json:"sessions"`
 	Modes    []Change  `json:"modes"` // oldest first
+	Books    Books     `json:"books"`
+}
+
+// Books is every rupiah that came in and went out, of all sessions there ever were.
+type Books struct {
+	Receipts  int64    `json:"receipts"`  // money that arrived
+	Operators int64    `json:"operators"` // credit given by hand
+	Funds     int64    `json:"funds"`     // put into sessions
+	Prices    int64    `json:"prices"`    // of what was started
+	Returned  int64    `json:"returned"`  // credited for talk that did not take place
+	Balances  int64    `json:"balances"`  // customers' credit
+	Refunds   int64    `json:"refunds"`
+	Wrong     []string `json:"wrong"` // rows that do not go together
 }
 
 // Mitra is a row of Postgres and what the mirror says of it.

@@ -25,11 +25,12 @@ const (
 	Counted  Rule = "counted are the open sockets of available mitras"
 	Shown    Rule = "customers see that count"
 	Told     Rule = "a socket's last update is the row"
+	Level    Rule = "every rupiah is accounted for"
 	Readable Rule = "the stores can be read"
 )
 
 // Rules lists them in the order in which reports show them.
-var Rules = []Rule{Kept, Winner, Room, Asked, Beating, Mirrored, Present, Counted, Shown, Told, Readable}
+var Rules = []Rule{Kept, Winner, Room, Asked, Beating, Mirrored, Present, Counted, Shown, Told, Level, Readable}
 
 // Breach is a rule that does not hold.
 type Breach struct {
@@ -151,7 +152,20 @@ func (o *Oracle) look(ctx context.Context) []Breach {
 	defer o.record.mu.Unlock()
 	return briefly(slices.Concat(
 		o.kept(audit), o.winners(audit), o.room(audit), o.asked(audit), o.beating(audit, ahead),
-		o.mirrored(audit), o.present(audit), o.counted(audit), o.told(audit)))
+		o.mirrored(audit), o.present(audit), o.counted(audit), o.told(audit),
+		level(audit.Books)))
+}
+
+// level holds the books to the sum that must come out, at any moment.
+func level(b Books) (broken []Breach) {
+	if b.Receipts+b.Operators != b.Funds-b.Returned+b.Balances+b.Refunds || b.Funds != b.Prices {
+		broken = append(broken, Breach{Level, fmt.Sprintf("receipts %d + operators' credit %d, and funds %d (prices %d) − returned %d + balances %d + refunds %d",
+			b.Receipts, b.Operators, b.Funds, b.Prices, b.Returned, b.Balances, b.Refunds)})
+	}
+	for _, wrong := range b.Wrong {
+		broken = append(broken, Breach{Level, wrong})
+	}
+	return broken
 }
 
 // historiesTold is how many breaches of one rule come with their history.

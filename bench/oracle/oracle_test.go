@@ -120,16 +120,19 @@ func TestSettledNotices(t *testing.T) {
 		"taken offline while it beats": {oracle.Beating, func(s *scene) {
 			away(s, protocol.PresenceHeartbeatTimeout, s.stores.audit.Now+1000)
 		}},
-		"another capacity in the mirror": {oracle.Mirrored, func(s *scene) { s.sari().Mirror.Capacity = "0" }},
-		"an older version in the mirror": {oracle.Mirrored, func(s *scene) { s.sari().Mirror.Version = 4 }},
-		"no socket in the mirror":        {oracle.Present, func(s *scene) { s.sari().Mirror.Epoch = 0 }},
-		"a socket that nobody has":       {oracle.Present, func(s *scene) { s.mitra.Closed(errors.New("cut")) }},
-		"not counted":                    {oracle.Counted, func(s *scene) { s.sari().Mirror.Available = nil }},
-		"counted without a socket":       {oracle.Counted, func(s *scene) { s.mitra.Closed(errors.New("cut")) }},
-		"no candidate":                   {oracle.Counted, func(s *scene) { s.sari().Mirror.Waiting = nil }},
-		"another count is told":          {oracle.Counted, func(s *scene) { s.stores.audit.Available = 4 }},
-		"a customer saw another count":   {oracle.Shown, func(s *scene) { s.app.Received(0, &protocol.Availability{Available: 2}) }},
-		"an update was lost":             {oracle.Told, func(s *scene) { s.talk().Version = 3 }},
+		"another capacity in the mirror":   {oracle.Mirrored, func(s *scene) { s.sari().Mirror.Capacity = "0" }},
+		"an older version in the mirror":   {oracle.Mirrored, func(s *scene) { s.sari().Mirror.Version = 4 }},
+		"no socket in the mirror":          {oracle.Present, func(s *scene) { s.sari().Mirror.Epoch = 0 }},
+		"a socket that nobody has":         {oracle.Present, func(s *scene) { s.mitra.Closed(errors.New("cut")) }},
+		"not counted":                      {oracle.Counted, func(s *scene) { s.sari().Mirror.Available = nil }},
+		"counted without a socket":         {oracle.Counted, func(s *scene) { s.mitra.Closed(errors.New("cut")) }},
+		"no candidate":                     {oracle.Counted, func(s *scene) { s.sari().Mirror.Waiting = nil }},
+		"another count is told":            {oracle.Counted, func(s *scene) { s.stores.audit.Available = 4 }},
+		"a customer saw another count":     {oracle.Shown, func(s *scene) { s.app.Received(0, &protocol.Availability{Available: 2}) }},
+		"an update was lost":               {oracle.Told, func(s *scene) { s.talk().Version = 3 }},
+		"a rupiah too few":                 {oracle.Level, func(s *scene) { s.stores.audit.Books = oracle.Books{Receipts: 25_000, Funds: 24_999, Prices: 24_999} }},
+		"what was put in is no price":      {oracle.Level, func(s *scene) { s.stores.audit.Books = oracle.Books{Receipts: 25_000, Funds: 25_000} }},
+		"a balance without an explanation": {oracle.Level, func(s *scene) { s.stores.audit.Books.Wrong = []string{"balance of a customer"} }},
 		"a socket does not know of its session": {oracle.Told, func(s *scene) {
 			s.app.Received(0, &protocol.Welcome{State: &protocol.State{Customer: &protocol.CustomerState{}}})
 		}},
@@ -146,6 +149,13 @@ func TestSettledNotices(t *testing.T) {
 			require.Contains(t, rules, c.rule)
 		})
 	}
+}
+
+func TestBooksThatAreLevel(t *testing.T) {
+	t.Parallel()
+	s := newScene()
+	s.stores.audit.Books = oracle.Books{Receipts: 50_000, Operators: 10_000, Funds: 45_000, Prices: 45_000, Returned: 7_000, Balances: 2_000, Refunds: 20_000}
+	require.Empty(t, s.settled(t))
 }
 
 func TestSettledLetsPass(t *testing.T) {

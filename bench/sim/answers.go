@@ -104,11 +104,17 @@ func (a *actor) findLate() {
 // failed counts an error: those that belong to the game apart from all others.
 func (m *meters) failed(k protocol.Kind, code protocol.ErrorCode) {
 	switch code {
-	case protocol.CodeOfferTaken, protocol.CodeOfferExpired, protocol.CodeOfferCancelled, protocol.CodeAtCapacity, protocol.CodeNotOnline:
+	case protocol.CodeOfferTaken, protocol.CodeOfferExpired, protocol.CodeOfferCancelled, protocol.CodeAtCapacity, protocol.CodeNotOnline,
+		protocol.CodeExtensionPending:
 		m.answers.add(code)
 		return
 	case protocol.CodeWrongState:
-		if k == protocol.KindPairingCancel || k == protocol.KindSessionEnd {
+		if k == protocol.KindPairingCancel || k == protocol.KindSessionEnd || k == protocol.KindSessionExtend || k == protocol.KindSessionReroute {
+			m.answers.add(code)
+			return
+		}
+	case protocol.CodeNotFound:
+		if k == protocol.KindSessionReroute || k == protocol.KindSessionEnd { // it went to another mitra
 			m.answers.add(code)
 			return
 		}

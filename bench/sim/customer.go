@@ -39,10 +39,14 @@ type customer struct {
 	counted bool
 	leaves  bool
 	done    chan struct{} // closed when it leaves and has nothing open any more
+	purse
 }
 
 func newCustomer(w *world, number int, account client.Account) *customer {
-	c := &customer{actor: newActor(w, protocol.RoleCustomer, number, account), done: make(chan struct{})}
+	c := &customer{
+		actor: newActor(w, protocol.RoleCustomer, number, account), done: make(chan struct{}),
+		purse: purse{bills: make(map[protocol.UUID]bool)},
+	}
 	c.part = c
 	return c
 }
@@ -93,7 +97,7 @@ func (c *customer) request(due time.Time) {
 		return
 	}
 	c.phase, c.due = asking, due
-	m := &protocol.PairingRequest{RequestKey: fmt.Sprintf("sim-%016x", c.dice.Uint64()), PackageID: c.world.pack}
+	m := &protocol.PairingRequest{RequestKey: fmt.Sprintf("sim-%016x", c.dice.Uint64()), PackageID: c.choosePackage()}
 	if c.dice.IntN(4) == 0 {
 		m.Note = "Halo, boleh cerita?"
 	}
@@ -133,7 +137,10 @@ func (c *customer) observe(s *protocol.Session, floor int64, at time.Time) {
 		return
 	}
 	c.version = s.Version
+	c.pays(s)
 	switch {
+	case s.Status == protocol.StatusSearching:
+		c.searchesAgain()
 	case s.Status == protocol.StatusActive && s.Mitra != nil:
 		c.matched(s.Mitra.MitraID, at)
 	case s.Status == protocol.StatusEnded:
@@ -147,7 +154,7 @@ func (c *customer) observe(s *protocol.Session, floor int64, at time.Time) {
 
 // begin is told the id of the session that was asked for, by the answer or by an event that was faster.
 func (c *customer) begin(s *protocol.Session) {
-	c.session, c.version, c.phase = s.SessionID, 0, searching
+	c.session, c.version, c.phase, c.wishes = s.SessionID, 0, searching, 0
 	c.world.meters.searching.Add(1)
 	if took, known := c.world.ledger.requested(s.SessionID, c.due); known {
 		c.world.meters.firstOffer.add(took)
@@ -175,6 +182,7 @@ func (c *customer) matched(mitra protocol.UUID, at time.Time) {
 	}
 	id := c.session
 	c.in(talk, func() { c.end(id) })
+	c.wish(talk)
 }
 
 // cancel gives a search up.

@@ -31,6 +31,9 @@ func (g *gateway) view(s *session, u *user) protocol.Session {
 	if s.mitra != nil && u.role == protocol.RoleCustomer {
 		v.Mitra = &protocol.MitraParty{MitraID: s.mitra.id, DisplayName: "Sari"}
 	}
+	if price := int64(25_000); g.fault == faultMoney {
+		v.Price = &price
+	}
 	return v
 }
 

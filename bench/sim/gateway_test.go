@@ -30,6 +30,7 @@ const (
 	faultTimeout     fault = "mitras are taken offline as if they did not beat"
 	faultLive        fault = "state shows sessions that are over"
 	faultMirror      fault = "the mirror is not what the rows say"
+	faultMoney       fault = "mitras are shown prices"
 	faultNoTestRoute fault = "no test routes"
 	faultNoPackage   fault = "nothing is free"
 	rolling          fault = "it drains" // no fault: sockets come back

@@ -25,11 +25,13 @@ const (
 	SocketsStay  Invariant = "no socket closed but as foreseen"
 	BeatsCount   Invariant = "no mitra taken offline while it beats"
 	StateAgrees  Invariant = "the gateways' state is what happened"
+	MoneyHidden  Invariant = "mitras see no money"
+	PaidIsKept   Invariant = "what was paid is kept"
 )
 
 // Invariants lists them in the order of the report.
 var Invariants = []Invariant{
-	OneWinner, Capacity, OnlineOnly, VersionGrows, Answered, InOrder, SocketsStay, BeatsCount, StateAgrees,
+	OneWinner, Capacity, OnlineOnly, VersionGrows, Answered, InOrder, SocketsStay, BeatsCount, StateAgrees, MoneyHidden, PaidIsKept,
 }
 
 // Breach is a broken invariant.

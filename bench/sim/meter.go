@@ -19,6 +19,7 @@ type meters struct {
 	heartbeats, requests, matched, ended atomic.Uint64
 	unmatched, cancelled, skipped        atomic.Uint64
 	reconnects, refused, stale           atomic.Uint64
+	paid, extended, rerouted             atomic.Uint64
 	unseen                               atomic.Uint64 // changes of the count that a customer did not see in time
 
 	answers codes // errors that a busy day brings, by code

@@ -186,6 +186,9 @@ func (m *mitra) decide(offer protocol.UUID) {
 
 // won is told that the accept was acknowledged.
 func (m *mitra) won(s *protocol.Session, asked time.Time) {
+	if m.world.opts.Paid && m.dice.IntN(100) < unhappy {
+		m.in(m.world.opts.Talk.draw(m.dice), func() { m.reroute(s.SessionID) })
+	}
 	if took, ok := m.world.ledger.accepted(s, m.account.ID, asked, m.capacity); ok {
 		m.world.meters.told.add(took)
 	}
@@ -193,6 +196,21 @@ func (m *mitra) won(s *protocol.Session, asked time.Time) {
 	if id := s.SessionID; s.Status == protocol.StatusActive && endedByMitra(id) {
 		m.in(m.world.opts.Talk.draw(m.dice), func() { m.end(id) })
 	}
+}
+
+// reroute gives a session that it still holds to somebody else.
+func (m *mitra) reroute(id protocol.UUID) {
+	version, held := m.sessions[id]
+	if !held || m.leaves {
+		return
+	}
+	m.world.ledger.ending(id)
+	m.ask(&protocol.SessionReroute{SessionID: id, Reason: "somebody else, please"}, func(got answer) {
+		if got.err == nil && got.ack.Session != nil {
+			m.world.meters.rerouted.Add(1)
+			m.observe(got.ack.Session, version)
+		}
+	})
 }
 
 // endedByMitra lets both sides know, without a word, who ends a session.
@@ -215,6 +233,9 @@ func (m *mitra) end(id protocol.UUID) {
 // observe takes a session as it is shown; floor is the version that was held when an answer's request was sent.
 func (m *mitra) observe(s *protocol.Session, floor int64) {
 	m.world.ledger.observe(m.name, s)
+	if s.Price != nil || s.Payment != nil {
+		m.breach(MoneyHidden, "session %s: %s was shown its price or its payment", s.SessionID, m.name)
+	}
 	if s.Version < floor {
 		m.breach(VersionGrows, "session %s: %s held version %d and was answered %d", s.SessionID, m.name, floor, s.Version)
 	}

@@ -21,6 +21,8 @@ type Report struct {
 	Requests, Heartbeats uint64
 	Matched, Ended       uint64
 	Cancelled, Unmatched uint64 // searches that the customer, or nobody, ended
+	Paid, Extended       uint64 // taps on Pay, and extensions that were asked for
+	Rerouted             uint64
 	Skipped              uint64 // requests that were due while every customer was busy
 	Reconnects           uint64 // after a close that protocol.md foresees, or a breach
 	Refused              uint64 // upgrades answered 503
@@ -72,6 +74,7 @@ func (w *world) report() Report {
 		Broken: broken, Breaches: breaches,
 		Requests: m.requests.Load(), Heartbeats: m.heartbeats.Load(),
 		Matched: m.matched.Load(), Ended: m.ended.Load(), Cancelled: m.cancelled.Load(), Unmatched: m.unmatched.Load(),
+		Paid: m.paid.Load(), Extended: m.extended.Load(), Rerouted: m.rerouted.Load(),
 		Skipped: m.skipped.Load(), Reconnects: m.reconnects.Load(), Refused: m.refused.Load(), Stale: m.stale.Load(), Unseen: m.unseen.Load(),
 	}
 	if w.opts.Verify {
@@ -99,6 +102,9 @@ func (r Report) print(out io.Writer) {
 	fmt.Fprintf(out, "\n%d requests, %d heartbeats: %d paired, %d ended, %d cancelled, %d unmatched; %d skipped, since all customers were busy\n",
 		r.Requests, r.Heartbeats, r.Matched, r.Ended, r.Cancelled, r.Unmatched, r.Skipped)
 	fmt.Fprintf(out, "%d reconnects, %d upgrades refused, %d late updates dropped by their version\n", r.Reconnects, r.Refused, r.Stale)
+	if r.Paid+r.Extended+r.Rerouted > 0 {
+		fmt.Fprintf(out, "%d paid, %d extended, %d rerouted\n", r.Paid, r.Extended, r.Rerouted)
+	}
 	if r.Unseen > 0 {
 		fmt.Fprintf(out, "%d times a customer did not see the count change within %v\n", r.Unseen, probeTimeout)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,7 +32,7 @@ func (w *world) signIn(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("sign a customer in: %w", err)
 	}
-	if err := w.choosePackage(ctx, customers[0]); err != nil {
+	if err := w.choosePackages(ctx, customers[0]); err != nil {
 		return err
 	}
 	for i, account := range mitras {
@@ -56,20 +57,27 @@ func (w *world) explainSeed(err error) error {
 	}
 }
 
-// choosePackage finds the package that costs nothing.
-func (w *world) choosePackage(ctx context.Context, account client.Account) error {
+// choosePackages finds the package that costs nothing, and the cheapest that costs something.
+func (w *world) choosePackages(ctx context.Context, account client.Account) error {
 	var packages []client.Package
 	err := patiently(ctx, func() (err error) { packages, err = w.apis[0].Packages(ctx, account); return err })
 	if err != nil {
 		return fmt.Errorf("list the packages: %w", err)
 	}
-	for _, p := range packages {
+	for _, p := range slices.Backward(packages) { // cheapest first
 		if p.Price == 0 {
 			w.pack = p.ID
-			return nil
+		} else {
+			w.paidPack = p.ID
 		}
 	}
-	return errors.New("no package at price 0 is on sale: `bestie seed` makes one")
+	switch {
+	case w.pack.IsZero():
+		return errors.New("no package at price 0 is on sale: `bestie seed` makes one")
+	case w.opts.Paid && w.paidPack.IsZero():
+		return errors.New("no package that costs something is on sale: `bestie seed` makes some")
+	}
+	return nil
 }
 
 // fill makes n accounts, 16 at a time.

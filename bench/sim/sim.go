@@ -8,6 +8,8 @@
 //	quiet     a mitra goes offline and comes back, and every customer must see the count change: "beacon"
 //	load      pairings are asked for at a steady rate, whatever the answers take (open loop); mitras receive, accept, decline
 //	          or ignore, take breaks, end sessions; customers wait, some give up, talk, end
+//	paid      with Paid, most sessions cost something: customers pay at the sandbox's page, some fail and ask again, some
+//	          want more minutes or another mitra
 //	wind down customers end what they have; while all sockets are still up, the oracle holds what crossed them to the stores
 //	          (package oracle); then mitras go offline, and what the gateways say of everybody is compared with what
 //	          happened
@@ -67,6 +69,7 @@ type Options struct {
 	PairingsPerSecond float64       // default a fifth of the customers
 	Verify            bool          // compare what happened with the gateways' state and with the stores, at the end
 	Alone             bool          // nobody else uses these gateways: their whole count must be ours
+	Paid              bool          // most sessions cost something, paid at the sandbox's page, and are extended and rerouted
 	Seed              uint64        // of everything that is left to chance; 0: another one each time
 
 	// During is called when everybody is connected, and the load lasts until it returns: to break things meanwhile. Its oracle
@@ -135,6 +138,9 @@ type world struct {
 	meters meters
 	pack   protocol.UUID // the package that costs nothing
 
+	paidPack protocol.UUID // the cheapest one that does not
+	till     till
+
 	apis      []*client.API // one a target
 	mitras    []*mitra
 	customers []*customer
@@ -173,6 +179,7 @@ func Run(ctx context.Context, opts Options, out io.Writer) (Report, error) {
 	clients, cut := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	defer running.Wait()
+	defer w.till.errands.Wait()
 	defer cut()
 	for _, c := range w.clients() {
 		running.Go(func() { c.run(clients) })
@@ -328,6 +335,7 @@ func (w *world) verify(ctx context.Context) {
 		return
 	}
 	ctx = context.WithoutCancel(ctx)
+	w.verifyPaid(ctx)
 	for _, b := range w.oracle.Settled(ctx, w.opts.Settle) {
 		w.ledger.breach(Invariant(b.Rule), "%s", b.Detail)
 	}

@@ -54,6 +54,7 @@ func TestRunNotices(t *testing.T) {
 		faultCapacity:   sim.Capacity,
 		faultOffline:    sim.OnlineOnly,
 		faultVersion:    sim.VersionGrows,
+		faultMoney:      sim.MoneyHidden,
 		faultSilent:     sim.Answered,
 		faultClosed:     sim.SocketsStay,
 		faultCut:        sim.SocketsStay,
