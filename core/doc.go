@@ -7,6 +7,7 @@
 //	core/auth      who you are: tokens, phone codes, revocation
 //	core/presence  who is there: modes, heartbeats, the available count, the mirror
 //	core/chat      a session's life from the request to its end
+//	core/payment   money on its way: invoices, what arrives for them, refunds, credit
 //	core/pairing   finding a mitra: searches, waves, offers, accept
 //	core/push      what reaches an app whose socket is down
 package core
