@@ -31,6 +31,7 @@ const abandonedAfter = callTimeout + callTimeout/2
 const (
 	connectWindow = 5 * time.Millisecond
 	readWindow    = time.Millisecond
+	receiptWindow = 3 * time.Millisecond
 )
 
 // Options are what Open needs beside the address. Zero values are good.
@@ -52,6 +53,7 @@ type DB struct {
 	connects *batcher[core.MitraID, connected]
 	lives    *batcher[core.Principal, []chat.Session]
 	opens    *batcher[core.MitraID, []pairing.Offer]
+	receipts *batcher[delivered, struct{}]
 	counters counters
 
 	mu       sync.Mutex
@@ -95,6 +97,7 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 	db.connects = newBatcher(connectWindow, db.connectAll)
 	db.lives = newBatcher(readWindow, db.readLive)
 	db.opens = newBatcher(readWindow, db.readOpen)
+	db.receipts = newBatcher(receiptWindow, db.noteReceipts)
 	return db, nil
 }
 
@@ -108,6 +111,7 @@ func (db *DB) Close() {
 	db.connects.wait()
 	db.lives.wait()
 	db.opens.wait()
+	db.receipts.wait()
 	db.pool.Close()
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/halobestie/bestie-gateway/core"
 	"github.com/halobestie/bestie-gateway/core/chat"
 	"github.com/halobestie/bestie-gateway/core/pairing"
+	"github.com/halobestie/bestie-gateway/core/payment"
 )
 
 // A whole free session with five offers and their receipts. The outbox adds at most one statement a commit that emitted, when
@@ -111,4 +112,48 @@ func TestLifecycle_Paid(t *testing.T) {
 	require.Equal(t, chat.Cancelled, s.Status)
 	require.Equal(t, "cancelled", s.Payment.Status)
 	require.Zero(t, value[int](w, `select count(*) from chat_sessions where status in ('active', 'pending_payment')`))
+}
+
+// A whole paid session with one offer, its invoice opened and paid by a webhook. What goes on in the background is counted by the
+// benchmark.
+func TestLifecycle_PaidStatements(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	m, customer, payments := w.mitra(), w.customer(), w.db.Payments()
+	w.log.take()
+	counted := map[string]int{}
+	step := func(name string) {
+		all := w.log.take()
+		counted[name] = len(all)
+		t.Logf("%s: %d\n%s", name, len(all), strings.Join(all, "\n---\n"))
+	}
+	s, err := w.db.Pairing().Request(t.Context(), pairing.Request{CustomerID: customer, Key: "k", PackageID: w.paid}, []core.MitraID{m})
+	require.NoError(t, err)
+	step("request")
+	offer := w.offer(s, m)
+	require.NoError(t, w.db.Pairing().Received(t.Context(), offer, m))
+	step("received")
+	s, err = w.db.Pairing().Accept(t.Context(), offer, m, 1)
+	require.NoError(t, err)
+	step("accept")
+	claimed, err := payments.Claim(t.Context(), 10)
+	require.NoError(t, err)
+	require.Len(t, claimed, 1)
+	w.opens(s.Payment.ID)
+	step("open")
+	d := payment.Delivery{ID: core.NewID[payment.DeliveryID](), Provider: "fake", Body: []byte("{}")}
+	require.NoError(t, payments.Keep(t.Context(), d))
+	paid := receipt(s.Payment.ID, 25_000)
+	paid.Delivery = d.ID
+	require.Equal(t, payment.Started, w.settles(paid))
+	step("pay")
+	_, err = w.db.Chat().End(t.Context(), s.ID, as(core.Customer, customer), "")
+	require.NoError(t, err)
+	step("end")
+	total := 0
+	for _, n := range counted {
+		total += n
+	}
+	t.Logf("%d statements: %v", total, counted)
+	require.LessOrEqual(t, total, 25)
 }

@@ -51,15 +51,36 @@ func (db *DB) readOpen(ctx context.Context, mitras []core.MitraID) ([][]pairing.
 	return answers, nil
 }
 
-// Received implements pairing.Offers. It takes no lock but the offer's own, and somebody else's offer is left alone without
-// a word.
+// Received implements pairing.Offers. Calls within a few milliseconds share a statement: the mitras of a wave answer at
+// once. Somebody else's offer is left alone without a word.
 func (p *Pairing) Received(ctx context.Context, id core.OfferID, mitra core.MitraID) error {
-	return p.db.within(ctx, "offer received", func(ctx context.Context) error {
-		_, err := p.db.pool.Exec(ctx, `
-			update session_offers set status = 'delivered', delivered_at = now(), push_due_at = null
-			where id = $1 and mitra_id = $2 and status = 'offered'`, id, mitra)
+	_, err := p.db.receipts.do(ctx, delivered{id, mitra})
+	return err
+}
+
+// delivered is an offer that reached its mitra's app.
+type delivered struct {
+	offer core.OfferID
+	mitra core.MitraID
+}
+
+// Only the offers' own locks are taken, in the order of their ids.
+const receivedSQL = `
+	with o as materialized (
+		select o.id from session_offers o join unnest($1::uuid[], $2::uuid[]) r (id, mitra_id) on r.id = o.id and r.mitra_id = o.mitra_id
+		where o.status = 'offered' order by o.id for no key update of o)
+	update session_offers x set status = 'delivered', delivered_at = now(), push_due_at = null from o where x.id = o.id and x.status = 'offered'`
+
+func (db *DB) noteReceipts(ctx context.Context, all []delivered) ([]struct{}, error) {
+	offers, mitras := make([]core.OfferID, len(all)), make([]core.MitraID, len(all))
+	for i, d := range all {
+		offers[i], mitras[i] = d.offer, d.mitra
+	}
+	err := db.within(ctx, "offers received", func(ctx context.Context) error {
+		_, err := db.pool.Exec(ctx, receivedSQL, offers, mitras)
 		return err
 	})
+	return make([]struct{}, len(all)), err
 }
 
 // Decline implements pairing.Offers.

@@ -32,15 +32,22 @@ const crowd = `
 		from (select id from chat_sessions where status = 'searching') s, (select id from mitras where mode = 'online' limit 3) m;
 	insert into event_outbox (version, kind, to_user, body, created_at, published_at)
 		select 1, 'session.updated', gen_random_uuid(), '{}', now() - n * interval '3 milliseconds', now() from generate_series(1, 20000) n;
-	insert into payments (id, session_id, customer_id, amount, status)
-		select gen_random_uuid(), id, customer_id, 1000, 'paid' from chat_sessions where status = 'ended';
+	insert into payments (id, session_id, customer_id, amount, status, work_at)
+		select gen_random_uuid(), id, customer_id, 1000, 'paid', null from chat_sessions where status = 'ended';
+	insert into payment_receipts (provider, provider_id, payment_id, amount, credited) select 'fake', id::text, id, 1000, false from payments;
+	insert into session_extensions (id, session_id, package_id, duration_minutes, price, status, closed_at)
+		select gen_random_uuid(), id, package_id, 10, 1000, 'paid', now() from chat_sessions where status = 'ended';
+	insert into customer_credits (customer_id, amount, balance, reason) select id, 1, 1, 'operator' from customers;
+	insert into payment_webhooks (id, provider, body, outcome) select gen_random_uuid(), 'fake', '', 'ignored' from generate_series(1, 20000);
+	insert into refunds (id, payment_id, amount, status, work_at, closed_at) select gen_random_uuid(), id, 1, 'succeeded', null, now() from payments;
 	insert into device_tokens (token, user_type, user_id, platform)
 		select 'token ' || id, 'mitra', id, 'android' from mitras;
 	insert into pushes (kind, user_id, token, expires_at, due_at)
 		select 'set_offline', id, 'token ' || id, now() + interval '1 hour', now() + interval '10 minutes' from mitras;
 	analyze`
 
-var seqScan = regexp.MustCompile(`Seq Scan on (customers|mitras|chat_sessions|session_offers|event_outbox|payments|device_tokens|pushes)\b`)
+var seqScan = regexp.MustCompile(`Seq Scan on (customers|mitras|chat_sessions|session_offers|event_outbox|payments|device_tokens|pushes|` +
+	`payment_receipts|session_extensions|customer_credits|payment_webhooks|refunds)\b`)
 
 func TestPlans_HotStatementsUseIndexes(t *testing.T) {
 	t.Parallel()

@@ -117,7 +117,7 @@ func TestWave_OpenOfferCapUnderParallelRequests(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	other, mitras := w.second(), w.mitras(10)
-	customers := make([]core.CustomerID, 40)
+	customers := make([]core.CustomerID, 200)
 	for i := range customers {
 		customers[i] = w.customer()
 	}
