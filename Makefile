@@ -3,6 +3,7 @@
 GO     ?= go
 TOOL    = $(GO) tool -modfile=tools/go.mod
 FUZZ   ?= 30s
+FOR    ?= 10m
 SEEDS  ?= 1,2,3
 
 .DEFAULT_GOAL := help
@@ -26,6 +27,10 @@ test: ## all tests with the race detector, on stores of their own
 .PHONY: chaos
 chaos: ## faults with their real durations, under load, for each seed of SEEDS=1,2,3 (about 15 minutes a seed)
 	CHAOS=long CHAOS_SEED=$(SEEDS) $(GO) test -timeout 4h -v -run '^TestChaos$$' ./cmd/bestie
+
+.PHONY: chaos-money
+chaos-money: ## paid sessions for 10 minutes (FOR=10m) while everything is killed and cut; the books must be level
+	CHAOS_MONEY=$(FOR) $(GO) test -timeout 4h -v -run '^TestChaosMoney$$' ./cmd/bestie
 
 .PHONY: lint
 lint: ## formatting, vet (Linux and macOS), staticcheck, unreachable code

@@ -63,6 +63,10 @@ func (a audit) read(ctx context.Context, since time.Time) (oracle.Audit, error) 
 	if err != nil {
 		return oracle.Audit{}, err
 	}
+	books, err := a.db.Books(ctx)
+	if err != nil {
+		return oracle.Audit{}, err
+	}
 	counts, err := a.mirror.Counts(ctx)
 	if err != nil {
 		return oracle.Audit{}, err
@@ -74,7 +78,7 @@ func (a audit) read(ctx context.Context, since time.Time) (oracle.Audit, error) 
 	found := oracle.Audit{
 		Now: rows.Now.UnixMilli(), ValkeyNow: now.UnixMilli(), Stale: a.stale.Milliseconds(),
 		Available: available.Count, Fresh: counts.Available, Waiting: counts.Waiting, Sockets: counts.Sockets,
-		Sessions: auditedSessions(rows),
+		Sessions: auditedSessions(rows), Books: oracle.Books(books),
 	}
 	for i, m := range rows.Mitras {
 		found.Mitras = append(found.Mitras, oracle.Mitra{

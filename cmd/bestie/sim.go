@@ -21,6 +21,7 @@ func simCommand() *command {
 	customers := flags.Int("customers", 25, "`how many` customers, one socket each")
 	duration := flags.Duration("duration", 30*time.Second, "`how long` pairings are asked for, such as 30s or 5m")
 	rate := flags.Float64("pairings-per-second", 0, "`how many` pairings are asked for (default a fifth of the customers)")
+	paid := flags.Bool("paid", false, "customers pay at the sandbox's page, extend their sessions and change their mitras")
 	verify := flags.Bool("verify", false, "compare what happened with what the instances say at the end, and with both stores")
 	seed := flags.Uint64("seed", 0, "`number` that decides what is left to chance, as a run printed it (default: another one each time)")
 	return &command{
@@ -44,7 +45,7 @@ capacity, an offer to a mitra that is offline, a version that went back. A broke
 			}
 			return simulate(ctx, sh, sim.Options{
 				Targets: targets, Internal: inside[0], Mitras: *mitras, Customers: *customers, Duration: *duration,
-				PairingsPerSecond: *rate, Verify: *verify, Seed: *seed, Terminal: isTerminal(sh.out),
+				PairingsPerSecond: *rate, Paid: *paid, Verify: *verify, Seed: *seed, Terminal: isTerminal(sh.out),
 			})
 		},
 	}
