@@ -55,6 +55,7 @@ type Export struct {
 	Codes        []ExportedCode
 	Sessions     []ExportedSession
 	Payments     []ExportedPayment
+	Credits      []ExportedCredit
 }
 
 // ExportedAuthSession is a signed-in device.
@@ -107,6 +108,14 @@ type ExportedPayment struct {
 	Status    string
 	CreatedAt time.Time
 	PaidAt    time.Time
+}
+
+// ExportedCredit is a line of the ledger of the customer's credit.
+type ExportedCredit struct {
+	Amount  int64
+	Balance int64 // after it
+	Reason  string
+	At      time.Time
 }
 
 // LogoutAll signs a user out on all devices, the one that asks included. UNAVAILABLE.

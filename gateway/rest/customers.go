@@ -82,6 +82,7 @@ type export struct {
 	PhoneCodes   []exportCode    `json:"phone_codes"`
 	Sessions     []exportTalk    `json:"sessions"`
 	Payments     []exportPayment `json:"payments"`
+	Credits      []exportCredit  `json:"credits"`
 }
 
 type exportSignIn struct {
@@ -136,6 +137,13 @@ type exportPayment struct {
 	PaidAt    int64          `json:"paid_at,omitempty"`
 }
 
+type exportCredit struct {
+	Amount  int64  `json:"amount"`
+	Balance int64  `json:"balance"`
+	Reason  string `json:"reason"`
+	At      int64  `json:"at"`
+}
+
 func (s *server) export(ctx context.Context, c *Call, _ None) (export, error) {
 	e, err := s.deps.Accounts.Export(ctx, c.Who)
 	if err != nil {
@@ -145,6 +153,7 @@ func (s *server) export(ctx context.Context, c *Call, _ None) (export, error) {
 	out := export{
 		ExportedAt: millis(e.At), Account: userOf(e.Account), GoogleSub: e.Google, AppleSub: e.Apple,
 		AuthSessions: []exportSignIn{}, Devices: []exportDevice{}, PhoneCodes: []exportCode{}, Sessions: []exportTalk{}, Payments: []exportPayment{},
+		Credits: []exportCredit{},
 	}
 	for _, x := range e.AuthSessions {
 		out.AuthSessions = append(out.AuthSessions, exportSignIn{
@@ -166,6 +175,9 @@ func (s *server) export(ctx context.Context, c *Call, _ None) (export, error) {
 			ID: x.ID, SessionID: x.Session, Amount: x.Amount, Currency: x.Currency, Status: x.Status,
 			CreatedAt: millis(x.CreatedAt), PaidAt: millis(x.PaidAt),
 		})
+	}
+	for _, x := range e.Credits {
+		out.Credits = append(out.Credits, exportCredit{Amount: x.Amount, Balance: x.Balance, Reason: x.Reason, At: millis(x.At)})
 	}
 	return out, nil
 }

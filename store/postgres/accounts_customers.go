@@ -85,6 +85,7 @@ func (t *tx) endLive(ctx context.Context, customer core.CustomerID) error {
 var forgetSQL = []string{
 	`update auth_sessions set user_agent = '', ip = null where user_id = $1`,
 	`delete from device_tokens where user_id = $1`,
+	`delete from pushes where user_id = $1`,
 	`delete from idempotency_keys where user_id = $1`,
 	`update chat_sessions set note = '' where customer_id = $1 and note <> ''`,
 	`update session_events set note = '' where actor_type = 'customer' and actor_id = $1 and note <> ''

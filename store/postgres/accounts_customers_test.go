@@ -200,6 +200,7 @@ func TestAccounts_Export(t *testing.T) {
 	require.NoError(t, err)
 	w.accepts(s, m)
 	w.asks(w.free) // somebody else's
+	w.exec(`insert into customer_credits (customer_id, amount, balance, reason) values ($1, 500, 500, 'operator')`, id)
 
 	e, err := a.Export(t.Context(), id)
 	require.NoError(t, err)
@@ -215,6 +216,7 @@ func TestAccounts_Export(t *testing.T) {
 	require.Equal(t, m, e.Sessions[0].MitraID)
 	require.Equal(t, "Ayu", e.Sessions[0].MitraName)
 	require.Equal(t, int64(25_000), e.Payments[0].Amount)
+	require.Equal(t, int64(500), e.Credits[0].Balance)
 	text, err := json.Marshal(e)
 	require.NoError(t, err)
 	mitraPhone := value[string](w, `select phone from mitras where id = $1`, m)

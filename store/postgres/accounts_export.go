@@ -123,3 +123,10 @@ func exportedPayment(row pgx.CollectableRow) (p auth.ExportedPayment, err error)
 	err = row.Scan(&p.ID, &p.Session, &p.Amount, &p.Currency, &p.Status, &p.CreatedAt, (*zeronull.Timestamptz)(&p.PaidAt))
 	return p, err
 }
+
+const exportCreditsSQL = `select amount, balance, reason, at from customer_credits where customer_id = $1 order by id`
+
+func exportedCredit(row pgx.CollectableRow) (c auth.ExportedCredit, err error) {
+	err = row.Scan(&c.Amount, &c.Balance, &c.Reason, &c.At)
+	return c, err
+}
