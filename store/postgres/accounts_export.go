@@ -35,41 +35,33 @@ func readExport(ctx context.Context, tx pgx.Tx, customer core.CustomerID) (e aut
 	if err != nil {
 		return e, err
 	}
-	for _, read := range []func() error{
-		func() (err error) {
-			e.AuthSessions, err = exported(ctx, tx, exportAuthSessionsSQL, exportedAuthSession, customer)
-			return
-		},
-		func() (err error) {
-			e.Devices, err = exported(ctx, tx, exportDevicesSQL, exportedDevice, customer)
-			return
-		},
-		func() (err error) {
-			e.Codes, err = exported(ctx, tx, exportCodesSQL, exportedCode, e.Account.Phone)
-			return
-		},
-		func() (err error) {
-			e.Sessions, err = exported(ctx, tx, exportSessionsSQL, exportedTalk, customer)
-			return
-		},
-		func() (err error) {
-			e.Payments, err = exported(ctx, tx, exportPaymentsSQL, exportedPayment, customer)
-			return
-		},
+	for _, read := range []exportPart{
+		exported(&e.AuthSessions, exportAuthSessionsSQL, exportedAuthSession, customer),
+		exported(&e.Devices, exportDevicesSQL, exportedDevice, customer),
+		exported(&e.Codes, exportCodesSQL, exportedCode, e.Account.Phone),
+		exported(&e.Sessions, exportSessionsSQL, exportedTalk, customer),
+		exported(&e.Payments, exportPaymentsSQL, exportedPayment, customer),
+		exported(&e.Credits, exportCreditsSQL, exportedCredit, customer),
 	} {
-		if err := read(); err != nil {
+		if err := read(ctx, tx); err != nil {
 			return e, err
 		}
 	}
 	return e, nil
 }
 
-func exported[T any](ctx context.Context, tx pgx.Tx, sql string, scan pgx.RowToFunc[T], of any) ([]T, error) {
-	rows, err := tx.Query(ctx, sql, of)
-	if err != nil {
-		return nil, err
+// exportPart reads one list of an export.
+type exportPart func(ctx context.Context, tx pgx.Tx) error
+
+func exported[T any](into *[]T, sql string, scan pgx.RowToFunc[T], of any) exportPart {
+	return func(ctx context.Context, tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, sql, of)
+		if err != nil {
+			return err
+		}
+		*into, err = pgx.CollectRows(rows, scan)
+		return err
 	}
-	return pgx.CollectRows(rows, scan)
 }
 
 const exportAuthSessionsSQL = `
