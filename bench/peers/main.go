@@ -93,19 +93,22 @@ func run(ctx context.Context, args []string) (err error) {
 	}
 	began := time.Now()
 	all := contenders(o, dir)
-	rounds, err := measure(ctx, o, all)
+	var loads []float64
+	rounds, err := measure(ctx, o, all, func() { loads = append(loads, loadAverage()) })
 	report := newReport(rounds, all)
+	report.loads = loads
 	report.machine, report.commit, report.took = machine(), o.commit, time.Since(began)
 	report.command = "make bench-peers ARGS='" + strings.Join(args, " ") + "'"
 	return errors.Join(err, report.write(o.out))
 }
 
-// measure runs the rounds. What was measured before an error is given, too.
-func measure(ctx context.Context, o options, all []contender) (rounds [][]load.Result, err error) {
+// measure runs the rounds; begin is called before each server. What was measured before an error is given, too.
+func measure(ctx context.Context, o options, all []contender, begin func()) (rounds [][]load.Result, err error) {
 	for round := range o.rounds {
 		var results []load.Result
 		for _, c := range all {
 			fmt.Fprintf(os.Stderr, "round %d of %d: %s\n", round+1, o.rounds, c.name)
+			begin()
 			result, err := one(ctx, o, c)
 			if err != nil {
 				// One server that fails is no reason to lose the others' figures.

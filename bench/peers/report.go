@@ -21,6 +21,7 @@ type report struct {
 
 	machine, commit, command string
 	took                     time.Duration
+	loads                    []float64 // load average of the machine as each server began
 }
 
 func newReport(rounds [][]load.Result, servers []contender) *report {
@@ -159,6 +160,10 @@ func (r *report) markdown(pictures []string) string {
 	fmt.Fprintf(&b, "Written by `%s` on %s, in %s. Do not edit: run it again.\n\n", r.command, time.Now().UTC().Format("2006-01-02"), r.took.Round(time.Second))
 	fmt.Fprintf(&b, "- machine: %s\n- gateway: commit `%s`\n- %d rounds, servers in turns; medians. Processor time is the server process's own (user and system), from the kernel's clock.\n",
 		r.machine, r.commit, len(r.rounds))
+	if len(r.loads) > 0 && slices.Max(r.loads) > quietLoad {
+		fmt.Fprintf(&b, "- the machine was not quiet: load average %.0f to %.0f, of which this measurement is about %d. Processor times bear that (somewhat higher, "+
+			"since caches are shared), latencies do not: they tell who waited for a processor.\n", slices.Min(r.loads), slices.Max(r.loads), quietLoad-1)
+	}
 	b.WriteString("- `bestie` is the real program and does what the others do not: it verifies tokens, knows identities, keeps presence in Valkey and Postgres, " +
 		"limits rates, counts. Its handshake ends with `welcome`, which holds the user's state, read from Postgres; what that part costs is measured by asking for the state again (`state.get`), less what a message costs to come in, and the last two columns of handshakes are without it. Its requests come from mitras, whose heartbeats go to Valkey.\n\n")
 	for _, s := range r.servers {
@@ -285,6 +290,20 @@ func (r *report) writeFigures(dir string) error {
 		}
 	}
 	return load.WriteJSON(filepath.Join(dir, "results.json"), all)
+}
+
+// quietLoad is the load average up to which nobody else seems to use the machine.
+const quietLoad = 4
+
+// loadAverage is the machine's of the last minute; 0 when it is not known.
+func loadAverage() float64 {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return 0
+	}
+	var load float64
+	_, _ = fmt.Sscan(string(text), &load)
+	return load
 }
 
 // machine describes where this runs.
