@@ -54,6 +54,7 @@ type DB struct {
 	lives    *batcher[core.Principal, []chat.Session]
 	opens    *batcher[core.MitraID, []pairing.Offer]
 	receipts *batcher[delivered, struct{}]
+	doubts   doubts
 	counters counters
 
 	mu       sync.Mutex
@@ -121,8 +122,8 @@ func (db *DB) Ping(ctx context.Context) error {
 }
 
 // OnCommit has f called after each commit that emitted events or touched mitras, in the goroutine of the use case, before
-// its caller hears of it. f must not block nor keep the slices' backing arrays for writing. To be called before the
-// first use case, several times if need be.
+// its caller hears of it; also, without events, for mitras of whose commit it is not known whether it happened. f must not
+// block nor keep the slices' backing arrays for writing. To be called before the first use case, several times if need be.
 func (db *DB) OnCommit(f func(events []core.Event, mitras []core.MitraID)) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
@@ -134,11 +135,15 @@ func (db *DB) committed(t *tx) {
 		return
 	}
 	db.outbox.add(t.events)
+	db.tell(t.events, t.mitras)
+}
+
+func (db *DB) tell(events []core.Event, mitras []core.MitraID) {
 	db.mu.Lock()
 	listeners := db.onCommit
 	db.mu.Unlock()
 	for _, f := range listeners {
-		f(t.events, t.mitras)
+		f(events, mitras)
 	}
 }
 

@@ -134,7 +134,7 @@ func (o *Outbox) note(ids *[]int64, events []core.Event) {
 	}
 }
 
-// keep marks, takes over and cleans until ctx ends, and marks one last time then. It cleans the other tables, too, whose
+// keep marks, takes over, settles doubts and cleans until ctx ends, and marks one last time then. It cleans the other tables, too, whose
 // rows have their time.
 func (o *Outbox) keep(ctx context.Context, bus Publisher) {
 	mark, take := time.NewTicker(outboxTick), time.NewTicker(outboxTake)
@@ -151,6 +151,7 @@ func (o *Outbox) keep(ctx context.Context, bus Publisher) {
 			return
 		case <-mark.C:
 			err = errors.Join(o.mark(ctx), o.leave(ctx))
+			o.db.settleDoubts()
 		case <-take.C:
 			if bus.Live() {
 				err = o.takeOver(ctx, bus)

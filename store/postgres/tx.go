@@ -73,7 +73,7 @@ func (db *DB) attempt(ctx context.Context, f func(ctx context.Context, tx *tx) e
 		err = t.flush(ctx)
 	}
 	if err == nil {
-		err = pgtx.Commit(ctx)
+		err = t.commit(func() error { return pgtx.Commit(ctx) })
 	}
 	if err != nil {
 		// The time may be up, and the locks must go all the same. A connection that cannot do even this is closed by the pool.
