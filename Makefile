@@ -25,7 +25,7 @@ test: ## all tests with the race detector, on stores of their own
 	$(GO) test -race -shuffle=on ./...
 
 .PHONY: chaos
-chaos: ## faults with their real durations, under load, for each seed of SEEDS=1,2,3 (about 15 minutes a seed)
+chaos: ## faults with their real durations, under load, for each seed of SEEDS=1,2,3 (about a quarter of an hour each)
 	CHAOS=long CHAOS_SEED=$(SEEDS) $(GO) test -timeout 4h -v -run '^TestChaos$$' ./cmd/bestie
 
 .PHONY: chaos-money

@@ -45,7 +45,7 @@ func TestChaos(t *testing.T) {
 	}
 	var running sync.WaitGroup
 	defer running.Wait()
-	turns := make(chan struct{}, 2*runtime.GOMAXPROCS(0)) // they mostly wait
+	turns := make(chan struct{}, x.atOnce())
 	for _, seed := range seeds {
 		for _, one := range trials() {
 			if !strings.Contains(one.name, os.Getenv("CHAOS_ONLY")) {
@@ -58,6 +58,14 @@ func TestChaos(t *testing.T) {
 			})
 		}
 	}
+}
+
+// atOnce is how many trials run at the same time: they mostly wait.
+func (x times) atOnce() int {
+	if x.long {
+		return runtime.GOMAXPROCS(0)
+	}
+	return 2 * runtime.GOMAXPROCS(0)
 }
 
 // inside starts both instances in this process.
