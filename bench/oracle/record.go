@@ -30,8 +30,11 @@ type user struct {
 	sockets  []*Socket     // welcomed, in order
 	mode     protocol.Mode // "" not known
 	switched int64         // the version of the update that told the mode
-	beats    []time.Time   // when what was answered later was sent
+	beats    []beat        // in the order of the answers
 }
+
+// beat is a request that was answered: by then at the latest the gateway has seen that its sender lives.
+type beat struct{ sent, answered time.Time }
 
 // promise is something that was acknowledged.
 type promise struct {
@@ -243,5 +246,5 @@ func (s *Socket) alive(sent time.Time) {
 	if len(beats) == beatsKept {
 		beats = slices.Delete(beats, 0, beatsKept/2)
 	}
-	s.user.beats = append(beats, sent)
+	s.user.beats = append(beats, beat{sent, time.Now()})
 }

@@ -115,10 +115,10 @@ func (o *Oracle) beating(a Audit, ahead time.Duration) (broken []Breach) {
 		}
 		at := time.UnixMilli(c.At).Add(-ahead)
 		for _, beat := range slices.Backward(u.beats) {
-			if beat.After(at) {
-				continue
+			if beat.answered.After(at) {
+				continue // it may have lain unread until then
 			}
-			if silent := at.Sub(beat); silent < stale-beatSlack {
+			if silent := at.Sub(beat.sent); silent < stale-beatSlack {
 				broken = append(broken, o.breach(Beating, []protocol.UUID{c.Mitra}, "mitra %s was taken offline at %s, %v after a request that was answered",
 					c.Mitra, at.UTC().Format("15:04:05.000"), silent.Round(time.Millisecond)))
 			}

@@ -72,8 +72,13 @@ func instanceStopped(a *arena) {
 	})
 }
 
-// It wakes up and does nothing that has become wrong meanwhile.
+// It stands still for two thirds of the time after which its mitras would be called silent, wakes up, and does nothing that has become
+// wrong meanwhile.
 func instanceFrozen(a *arena) {
+	if !a.times.long {
+		a.times.stale, a.times.idle = 12, 12
+		a.crowd.Stale = a.times.staleLimit()
+	}
 	a.outside()
 	a.crowd.AnswerTimeout = a.times.pick(40*time.Second, 90*time.Second)
 	a.play(func() {
@@ -81,6 +86,7 @@ func instanceFrozen(a *arena) {
 		a.hold(a.times.pick(8*time.Second, 30*time.Second))
 		a.a.signal(syscall.SIGCONT)
 	})
+	require.Zero(a.t, a.count(`select count(*) from mitra_status_logs where reason = 'heartbeat_timeout'`), "nobody was taken offline")
 }
 
 func clockOff(a *arena, by time.Duration) {
