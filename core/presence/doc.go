@@ -22,5 +22,5 @@
 //
 // The watchdog looks at Valkey every second. While it is out, reads come from Postgres, heartbeats go there every 15 s, and
 // what concerns sockets waits. When it is back, or was emptied, the mirror is seeded and the instance sends its sockets and heartbeats
-// again. Three sweeps mend what was missed: auto-offline, heartbeat mirror and reseed (sweep.go).
+// again. Three sweeps mend what was missed: auto-offline, heartbeat mirror (sweep.go) and reseed (seed.go).
 package presence

@@ -266,3 +266,31 @@ func TestTLS(t *testing.T) {
 	require.NoError(t, a.client.Bus().Publish(t.Context(), []core.Event{e}))
 	require.Equal(t, e, await(t, b.bus.events))
 }
+
+// A user of Valkey's who may do nothing dangerous but read its state is enough.
+func TestLeastRights(t *testing.T) {
+	t.Parallel()
+	server := valkeytest.Private(t)
+	raw := valkeytest.Dial(t, server.URL())
+	require.NoError(t, raw.Do(t.Context(), raw.B().Arbitrary("ACL", "SETUSER", "bestie", "on", ">p%ss w:rd",
+		"~halo:*", "&halo:*", "+@all", "-@dangerous", "+info").Build()).Error())
+	address := server.URL()[strings.LastIndexByte(server.URL(), '@')+1:]
+	l := newLedger()
+	id := l.add()
+	for _, url := range []string{"redis://bestie:p%25ss%20w%3Ard@" + address, "redis://bestie:wrong@" + address} {
+		client, err := valkey.Open(url, "halo:", core.SystemClock, slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+		require.Equal(t, !strings.Contains(url, "wrong"), client.Up())
+		client.Close()
+	}
+	url := "redis://bestie:p%25ss%20w%3Ard@" + address
+	a, b := start(t, url, "halo:", l, presence.Config{}), start(t, url, "halo:", l, presence.Config{})
+	_, err := a.Connect(t.Context(), id)
+	require.NoError(t, err)
+	require.NoError(t, a.client.ReportInstance(t.Context(), valkey.Instance{}))
+	eventually(t, func() bool { return sees(t, b, 1) && finds(t, b, id) })
+	require.NoError(t, b.Seed(t.Context()), "a reseed, too")
+	e := event(t, 1)
+	require.NoError(t, a.client.Bus().Publish(t.Context(), []core.Event{e}))
+	require.Equal(t, e, await(t, b.bus.events))
+}
