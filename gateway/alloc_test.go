@@ -84,7 +84,7 @@ func broadcasting(r *rig, listeners []*peer) func() {
 	n := 1
 	frame := make([]byte, len(ws.MustCompileFrame(ws.NewBinaryFrame(protocol.Availability{Available: n, At: at.UnixMilli()}.Append(nil, 0)))))
 	return func() {
-		n = 1 + n%100 // another number of one digit of msgpack
+		n = 1 + n%100            // another number of one digit of msgpack
 		at = at.Add(time.Second) // younger than any before
 		r.Availability(n, at)
 		for _, p := range listeners {

@@ -182,7 +182,8 @@ const (
 // ours is the gateway.
 func ours(o options, dir string) contender {
 	program := o.program
-	return contender{oursName, "the gateway: real tokens, identity, presence, rate limits, timers; Postgres and Valkey up",
+	return contender{
+		oursName, "the gateway: real tokens, identity, presence, rate limits, timers; Postgres and Valkey up",
 		func(ctx context.Context) (target load.Target, stop func() error, err error) {
 			if program == "" {
 				if program, err = subject.Build(ctx, dir); err != nil {
@@ -198,5 +199,6 @@ func ours(o options, dir string) contender {
 				return target, nil, errors.Join(err, gateway.Stop())
 			}
 			return target, gateway.Stop, nil
-		}}
+		},
+	}
 }

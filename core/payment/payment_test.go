@@ -16,7 +16,7 @@ import (
 var (
 	away    = core.Wrap(core.PaymentUnavailable, errors.New("refused"))
 	busy    = &core.Error{Code: core.PaymentUnavailable, RetryAfter: 90 * time.Second}
-	refuses = fmt.Errorf("%w: no", ErrRefused)
+	errRefused = fmt.Errorf("%w: no", ErrRefused)
 	unknown = core.Errorf(core.NotFound, "no such session")
 	gone    = core.Wrap(core.Unavailable, errors.New("postgres is away"))
 )
@@ -64,7 +64,7 @@ func TestWork(t *testing.T) {
 		"opening, busy": {payment(Opening), active, busy, func(t *testing.T, b *books, _ *vendor) {
 			require.Equal(t, []time.Duration{90 * time.Second}, b.postponed)
 		}},
-		"opening, refused": {payment(Opening), active, refuses, func(t *testing.T, b *books, _ *vendor) { require.Equal(t, []Status{Failed}, b.lapsed) }},
+		"opening, refused": {payment(Opening), active, errRefused, func(t *testing.T, b *books, _ *vendor) { require.Equal(t, []Status{Failed}, b.lapsed) }},
 		"open":             {payment(Open), active, nil, func(t *testing.T, b *books, _ *vendor) { require.Equal(t, []time.Duration{pollEvery}, b.postponed) }},
 		"open, paid":       {payment(Open), done, nil, func(t *testing.T, b *books, _ *vendor) { require.Len(t, b.settled, 1) }},
 		"open, expired": {payment(Open), Checkout{ID: "ps-1", State: SessionExpired}, nil, func(t *testing.T, b *books, _ *vendor) {
@@ -87,7 +87,7 @@ func TestWork(t *testing.T) {
 		"closed, still active":    {payment(Failed), active, nil, func(t *testing.T, b *books, _ *vendor) { require.Len(t, b.postponed, 1) }},
 		"closed, away":            {payment(Expired), active, away, func(t *testing.T, b *books, _ *vendor) { require.Len(t, b.postponed, 1) }},
 		"closed, unknown there":   {payment(Expired), active, unknown, func(t *testing.T, b *books, _ *vendor) { require.Equal(t, 1, b.rested) }},
-		"closed, refused":         {payment(Expired), active, refuses, func(t *testing.T, b *books, _ *vendor) { require.Equal(t, 1, b.rested) }},
+		"closed, refused":         {payment(Expired), active, errRefused, func(t *testing.T, b *books, _ *vendor) { require.Equal(t, 1, b.rested) }},
 		"closed, never opened":    {unheard, active, nil, func(t *testing.T, b *books, v *vendor) { require.Equal(t, 1, b.rested); require.Empty(t, v.calls) }},
 		"paid by another session": {payment(Paid), Checkout{ID: "ps-1", State: SessionCanceled}, nil, func(t *testing.T, b *books, _ *vendor) { require.Equal(t, 1, b.rested) }},
 		"an extension is overdue": {extension, active, nil, func(t *testing.T, b *books, v *vendor) {
@@ -150,7 +150,7 @@ func TestInvoice(t *testing.T) {
 	require.Equal(t, b.invoice, got, "closed meanwhile")
 	require.Equal(t, "cancel ps-1", v.calls[len(v.calls)-1], "and nobody sees what was opened")
 	require.EqualValues(t, 1, s.Stats().Surplus)
-	for _, err := range []error{away, refuses} {
+	for _, err := range []error{away, errRefused} {
 		v.err = err
 		_, err = s.Invoice(t.Context(), session, customer)
 		require.Equal(t, core.PaymentUnavailable, core.CodeOf(err))
@@ -256,7 +256,7 @@ func TestRefunds(t *testing.T) {
 	}{
 		"succeeded": {RefundState{ID: "rfd-1"}, nil, func(t *testing.T, b *books) { require.Equal(t, []RefundState{{ID: "rfd-1"}}, b.refundSays) }},
 		"pending":   {RefundState{ID: "rfd-1", Pending: true}, nil, func(t *testing.T, b *books) { require.True(t, b.refundSays[0].Pending) }},
-		"refused":   {RefundState{}, refuses, func(t *testing.T, b *books) { require.NotEmpty(t, b.refundSays[0].Failure) }},
+		"refused":   {RefundState{}, errRefused, func(t *testing.T, b *books) { require.NotEmpty(t, b.refundSays[0].Failure) }},
 		"unknown":   {RefundState{}, unknown, func(t *testing.T, b *books) { require.NotEmpty(t, b.refundSays[0].Failure) }},
 		"away":      {RefundState{}, away, func(t *testing.T, b *books) { require.Len(t, b.postponed, 1); require.Empty(t, b.refundSays) }},
 	} {

@@ -57,7 +57,7 @@ func await[T any](t *testing.T, from <-chan T) T {
 	select {
 	case value := <-from:
 		return value
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		require.FailNow(t, "nothing came")
 		panic("unreachable")
 	}

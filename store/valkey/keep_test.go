@@ -174,7 +174,7 @@ func TestBreaker(t *testing.T) {
 	t.Run("Frozen", func(t *testing.T) {
 		t.Parallel()
 		server := valkeytest.Private(t)
-		client := open(t, server.URL(), "")
+		client := openBrisk(t, server.URL(), "")
 		_, err := client.Pulse(t.Context())
 		require.NoError(t, err)
 		require.NoError(t, server.Pause())
@@ -201,7 +201,7 @@ func TestBreaker(t *testing.T) {
 	t.Run("KilledAndBack", func(t *testing.T) {
 		t.Parallel()
 		server := valkeytest.Private(t)
-		client := open(t, server.URL(), "")
+		client := openBrisk(t, server.URL(), "")
 		require.NoError(t, server.Kill())
 		for client.Up() {
 			_, err := client.Lease(t.Context(), "x", time.Second)
@@ -216,7 +216,7 @@ func TestBreaker(t *testing.T) {
 		t.Parallel()
 		server := valkeytest.Private(t)
 		require.NoError(t, server.Kill())
-		client := open(t, server.URL(), "")
+		client := openBrisk(t, server.URL(), "")
 		require.False(t, client.Up())
 		_, err := client.Lease(t.Context(), "x", time.Second)
 		require.ErrorIs(t, err, presence.ErrDown)

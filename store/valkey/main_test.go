@@ -60,7 +60,16 @@ func newRigOn(t testing.TB, url, prefix string) *mirrorRig {
 	return &mirrorRig{t: t, url: url, prefix: prefix, client: client, mirror: client.Mirror(stale, grace), raw: valkeytest.Dial(t, url)}
 }
 
+// open gives a client that waits for its answers, however busy the machine is.
 func open(t testing.TB, url, prefix string) *valkey.Client {
+	t.Helper()
+	client := openBrisk(t, url, prefix)
+	client.Patience(30 * time.Second)
+	return client
+}
+
+// openBrisk gives one with the time-outs of production, for tests of what happens then.
+func openBrisk(t testing.TB, url, prefix string) *valkey.Client {
 	t.Helper()
 	client, err := valkey.Open(url, prefix, core.SystemClock, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)

@@ -160,7 +160,7 @@ func (i *instance) Availability(int, time.Time) {}
 
 func start(t *testing.T, url, prefix string, l *ledger, cfg presence.Config) *instance {
 	t.Helper()
-	client := open(t, url, prefix)
+	client := openBrisk(t, url, prefix)
 	mirror := client.Mirror(stale, grace)
 	if cfg.Stale > 0 {
 		mirror = client.Mirror(cfg.Stale, cfg.Grace)
@@ -180,7 +180,7 @@ func start(t *testing.T, url, prefix string, l *ledger, cfg presence.Config) *in
 
 func eventually(t *testing.T, holds func() bool) {
 	t.Helper()
-	require.Eventually(t, holds, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, holds, 30*time.Second, 5*time.Millisecond)
 }
 
 // sees tells whether an instance counts that many from the mirror.

@@ -60,6 +60,7 @@ type spoiled struct {
 func newSpoiled(t *rapid.T, raw driver.Client, url, prefix string) *spoiled {
 	client, err := valkey.Open(url, prefix, core.SystemClock, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
+	client.Patience(30 * time.Second)
 	l, mirror := newLedger(), client.Mirror(stale, grace)
 	s := &spoiled{
 		raw: raw, prefix: prefix, ledger: l, client: client, mirror: mirror, sockets: make(map[core.MitraID]int64),

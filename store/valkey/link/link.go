@@ -16,7 +16,7 @@ import (
 	"github.com/halobestie/bestie-gateway/core/presence"
 )
 
-// CallTimeout bounds every call.
+// CallTimeout bounds every call, unless Patience says otherwise.
 const CallTimeout = 250 * time.Millisecond
 
 // Link is this instance's connections to Valkey. All methods may be called from any goroutine.
@@ -25,6 +25,7 @@ type Link struct {
 	prefix string
 	clock  core.Clock // ours, right or wrong
 	log    *slog.Logger
+	limit  time.Duration // of a call
 
 	breaker                 breaker
 	offset                  atomic.Int64 // Valkey's clock less ours, ns
@@ -48,7 +49,7 @@ func Open(url, prefix string, clock core.Clock, log *slog.Logger) (*Link, error)
 	if err != nil {
 		return nil, err
 	}
-	l := &Link{option: option, prefix: prefix, clock: clock, log: log}
+	l := &Link{option: option, prefix: prefix, clock: clock, log: log, limit: CallTimeout}
 	if err := l.connect(); err != nil {
 		if errors.Is(err, errPrefix) {
 			return nil, err
@@ -113,6 +114,10 @@ func (l *Link) Subscriber() (driver.Client, error) {
 	return l.dial(option)
 }
 
+// Patience gives every call another time than CallTimeout: for tests of what Valkey answers, on a machine that is too busy to answer in time. It
+// is to be called before anything else.
+func (l *Link) Patience(limit time.Duration) { l.limit = limit }
+
 // Close ends the connections. Nothing may be called after it.
 func (l *Link) Close() {
 	if conn := l.conn.Load(); conn != nil {
@@ -168,7 +173,7 @@ func (l *Link) Probe(ctx context.Context, commands func(driver.Builder) []driver
 
 // through is Call without looking at the breaker first.
 func (l *Link) through(ctx context.Context, conn driver.Client, what string, do func(ctx context.Context, conn driver.Client) error) error {
-	limited, cancel := context.WithTimeout(ctx, CallTimeout)
+	limited, cancel := context.WithTimeout(ctx, l.limit)
 	defer cancel()
 	l.calls.Add(1)
 	err := do(limited, conn)
