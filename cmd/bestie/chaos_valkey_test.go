@@ -17,7 +17,8 @@ func valkeyTrials() []trial {
 		{"valkey is killed and comes back empty", valkeyKilled},
 		{"valkey is frozen", valkeyFrozen},
 		{"valkey is emptied", valkeyEmptied},
-		{"valkey is slow", valkeySlow},
+		{"valkey is slow", func(a *arena) { valkeyWorse(a, fault.Mode{Delay: 500 * time.Millisecond}) }},
+		{"valkey is behind a narrow line", func(a *arena) { valkeyWorse(a, fault.Mode{BytesPerSecond: 5000}) }},
 		{"one instance is cut off from valkey", valkeyCut},
 		{"the subscriptions are lost", subscriptionsLost},
 	}
@@ -66,12 +67,12 @@ func valkeyEmptied(a *arena) {
 	})
 }
 
-func valkeySlow(a *arena) {
+func valkeyWorse(a *arena, line fault.Mode) {
 	a.inside()
 	a.slowest = time.Second
 	a.play(func() {
 		for _, s := range []*stand{a.a, a.b} {
-			s.valkey.Set(fault.Mode{Delay: 500 * time.Millisecond})
+			s.valkey.Set(line)
 		}
 		a.pairs(3)
 		a.hold(a.times.pick(3*time.Second, 30*time.Second))
