@@ -14,11 +14,11 @@ import (
 )
 
 var (
-	away    = core.Wrap(core.PaymentUnavailable, errors.New("refused"))
-	busy    = &core.Error{Code: core.PaymentUnavailable, RetryAfter: 90 * time.Second}
+	away       = core.Wrap(core.PaymentUnavailable, errors.New("refused"))
+	busy       = &core.Error{Code: core.PaymentUnavailable, RetryAfter: 90 * time.Second}
 	errRefused = fmt.Errorf("%w: no", ErrRefused)
-	unknown = core.Errorf(core.NotFound, "no such session")
-	gone    = core.Wrap(core.Unavailable, errors.New("postgres is away"))
+	unknown    = core.Errorf(core.NotFound, "no such session")
+	gone       = core.Wrap(core.Unavailable, errors.New("postgres is away"))
 )
 
 func TestMay(t *testing.T) {

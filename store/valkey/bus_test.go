@@ -117,7 +117,7 @@ func TestBus(t *testing.T) {
 		require.Eventually(t, func() bool {
 			stats := r.client.Bus().Stats()
 			return stats.UnknownVersion == 1 && stats.Unreadable == 2
-		}, 5*time.Second, time.Millisecond)
+		}, 30*time.Second, time.Millisecond)
 	})
 
 	t.Run("LostSubscription", func(t *testing.T) {

@@ -166,7 +166,7 @@ func start(t *testing.T, url, prefix string, l *ledger, cfg presence.Config) *in
 		mirror = client.Mirror(cfg.Stale, cfg.Grace)
 	}
 	i := &instance{client: client, Service: presence.NewService(cfg, l, l, l, mirror, client.Now, slog.New(slog.DiscardHandler))}
-	require.NoError(t, i.Seed(t.Context()))
+	eventually(t, func() bool { return i.Seed(t.Context()) == nil })
 	i.bus = listen(t, client)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -221,7 +221,7 @@ func TestTwoInstances(t *testing.T) {
 	a.Dropped(id, m.ConnectionEpoch, presence.Suspect)
 	sent := a.client.Stats().Calls
 	eventually(t, func() bool { return a.client.Stats().Calls > sent })
-	require.True(t, finds(t, a, id))
+	eventually(t, func() bool { return finds(t, a, id) })
 
 	// Deactivated elsewhere: the next heartbeat tells, also without the event.
 	l.change(id, func(m *presence.Mitra) { m.Active = false })

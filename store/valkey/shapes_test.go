@@ -144,8 +144,9 @@ func (c *crowd) crosses(id int64) {
 	c.t.Helper()
 	for n := range int64(core.EventChannels) { // as many addressees, so most channels carry one
 		e := event(c.t, id+n)
-		require.NoError(c.t, c.a.client.Bus().Publish(c.t.Context(), []core.Event{e}))
-		require.Equal(c.t, e, await(c.t, c.b.bus.events))
+		require.True(c.t, c.holds(func() bool { return c.a.client.Bus().Publish(c.t.Context(), []core.Event{e}) == nil }))
+		for await(c.t, c.b.bus.events).ID != e.ID { // what timed out may have come, too
+		}
 	}
 }
 
@@ -263,7 +264,7 @@ func TestTLS(t *testing.T) {
 	require.NoError(t, err)
 	eventually(t, func() bool { return sees(t, b, 1) && finds(t, b, id) })
 	e := event(t, 1)
-	require.NoError(t, a.client.Bus().Publish(t.Context(), []core.Event{e}))
+	eventually(t, func() bool { return a.client.Bus().Publish(t.Context(), []core.Event{e}) == nil })
 	require.Equal(t, e, await(t, b.bus.events))
 }
 
@@ -280,17 +281,21 @@ func TestLeastRights(t *testing.T) {
 	for _, url := range []string{"redis://bestie:p%25ss%20w%3Ard@" + address, "redis://bestie:wrong@" + address} {
 		client, err := valkey.Open(url, "halo:", core.SystemClock, slog.New(slog.DiscardHandler))
 		require.NoError(t, err)
-		require.Equal(t, !strings.Contains(url, "wrong"), client.Up())
+		if strings.Contains(url, "wrong") {
+			require.False(t, client.Up())
+		} else {
+			answers(t, client)
+		}
 		client.Close()
 	}
 	url := "redis://bestie:p%25ss%20w%3Ard@" + address
 	a, b := start(t, url, "halo:", l, presence.Config{}), start(t, url, "halo:", l, presence.Config{})
 	_, err := a.Connect(t.Context(), id)
 	require.NoError(t, err)
-	require.NoError(t, a.client.ReportInstance(t.Context(), valkey.Instance{}))
+	eventually(t, func() bool { return a.client.ReportInstance(t.Context(), valkey.Instance{}) == nil })
 	eventually(t, func() bool { return sees(t, b, 1) && finds(t, b, id) })
-	require.NoError(t, b.Seed(t.Context()), "a reseed, too")
+	eventually(t, func() bool { return b.Seed(t.Context()) == nil })
 	e := event(t, 1)
-	require.NoError(t, a.client.Bus().Publish(t.Context(), []core.Event{e}))
+	eventually(t, func() bool { return a.client.Bus().Publish(t.Context(), []core.Event{e}) == nil })
 	require.Equal(t, e, await(t, b.bus.events))
 }
