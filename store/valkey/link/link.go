@@ -114,8 +114,8 @@ func (l *Link) Subscriber() (driver.Client, error) {
 	return l.dial(option)
 }
 
-// Patience gives every call another time than CallTimeout: for tests of what Valkey answers, on a machine that is too busy to answer in time. It
-// is to be called before anything else.
+// Patience gives every call another time than CallTimeout: for tests of what Valkey answers, on a machine that is too busy to
+// answer in time. It is to be called before anything else.
 func (l *Link) Patience(limit time.Duration) { l.limit = limit }
 
 // Close ends the connections. Nothing may be called after it.
