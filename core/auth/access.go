@@ -64,11 +64,12 @@ type signer struct {
 	issuer string
 	ttl    time.Duration
 	clock  core.Clock
+	swift  []*swift // for each key
 	parser *jwt.Parser
 }
 
 func newSigner(ring []keys, issuer string, ttl time.Duration, clock core.Clock) *signer {
-	return &signer{
+	s := &signer{
 		keys: ring, issuer: issuer, ttl: ttl, clock: clock,
 		parser: jwt.NewParser(
 			jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
@@ -78,6 +79,10 @@ func newSigner(ring []keys, issuer string, ttl time.Duration, clock core.Clock) 
 			jwt.WithTimeFunc(clock),
 		),
 	}
+	for _, k := range ring {
+		s.swift = append(s.swift, newSwift(k, issuer))
+	}
+	return s
 }
 
 // sign makes a token for who; it ends at who.ExpiresAt if that is before its normal life. It also gives its end.
@@ -108,10 +113,21 @@ func (s *signer) sign(who core.Principal) (string, time.Time, error) {
 
 // verify reads a token. TOKEN_EXPIRED for one of ours whose time is over, UNAUTHENTICATED for everything else.
 func (s *signer) verify(token string) (core.Principal, error) {
+	now := s.clock()
+	for _, swift := range s.swift {
+		if who, err, ok := swift.verify(token, now); ok {
+			return who, err
+		}
+	}
+	return s.parse(token)
+}
+
+// parse is verify by the library alone: whatever token it is, what it says is right.
+func (s *signer) parse(token string) (core.Principal, error) {
 	var read claims
 	if _, err := s.parser.ParseWithClaims(token, &read, s.keyOf); err != nil {
 		if onlyExpired(err) {
-			return core.Principal{}, core.Errorf(core.TokenExpired, "the access token has expired")
+			return core.Principal{}, errExpired()
 		}
 		return core.Principal{}, errNotOurs()
 	}
@@ -140,6 +156,8 @@ func onlyExpired(err error) bool {
 	return errors.Is(err, jwt.ErrTokenExpired) &&
 		!errors.Is(err, jwt.ErrTokenInvalidIssuer) && !errors.Is(err, jwt.ErrTokenNotValidYet)
 }
+
+func errExpired() error { return core.Errorf(core.TokenExpired, "the access token has expired") }
 
 func errNotOurs() error { return core.Errorf(core.Unauthenticated, "not a valid access token") }
 
