@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"golang.org/x/crypto/bcrypt"
 
 	"github.com/halobestie/bestie-gateway/core"
 	"github.com/halobestie/bestie-gateway/core/auth"
@@ -41,7 +42,7 @@ func setup(t testing.TB) *bench {
 	t.Helper()
 	c := newClock()
 	b := &bench{store: newMemory(c), phones: &phones{codes: make(chan sent, 1000)}, clock: c, apple: &provider{revoked: make(chan string, 100)}}
-	b.Service = b.with(t, auth.Config{Secret: secretA})
+	b.Service = b.with(t, auth.Config{Secret: secretA, PasswordCost: bcrypt.MinCost})
 	return b
 }
 

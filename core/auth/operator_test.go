@@ -70,7 +70,7 @@ func TestLogIn_ErrBeyondWhatBcryptSees(t *testing.T) {
 	b := setup(t)
 	id := b.store.operator(t, email)
 	long := "Ab1" + strings.Repeat("x", 69)
-	hash, err := auth.HashPassword(long)
+	hash, err := b.HashPassword(t.Context(), long)
 	require.NoError(t, err)
 	b.store.hashes[email] = hash
 	_, err = b.LogIn(t.Context(), email, long+"!", auth.Device{})

@@ -13,12 +13,12 @@ import (
 )
 
 const (
-	passwordCost = 12 // a guess costs about a quarter of a second
-	minPassword  = 8  // characters
-	maxPassword  = 72 // bytes; bcrypt does not see more
+	defaultPasswordCost = 12 // a guess costs about a quarter of a second
+	minPassword         = 8  // characters
+	maxPassword         = 72 // bytes; bcrypt does not see more
 )
 
-// nobodysHash is the bcrypt of a password that was forgotten at once, at passwordCost. Who names an address that no operator has
+// nobodysHash is the bcrypt of a password that was forgotten at once, at defaultPasswordCost. Who names an address that no operator has
 // waits as long as for one that somebody has.
 const nobodysHash = "$2a$12$58qhVvdPtVlSM.0mSyOfd.99EQ0qYqAq/KV.fBiLDjFDmmCjNY5Wy"
 
@@ -30,7 +30,7 @@ func (s *Service) HashPassword(ctx context.Context, password string) (string, er
 	}
 	var hash string
 	var failed error
-	err := s.hashing.slow(ctx, func() { hash, failed = hashPassword(password) })
+	err := s.hashing.slow(ctx, func() { hash, failed = hashPassword(password, s.passwordCost) })
 	if err == nil {
 		err = failed
 	}
@@ -42,11 +42,11 @@ func HashPassword(password string) (string, error) {
 	if err := CheckPassword(password); err != nil {
 		return "", err
 	}
-	return hashPassword(password)
+	return hashPassword(password, defaultPasswordCost)
 }
 
-func hashPassword(password string) (string, error) {
-	hash, err := bcrypt.GenerateFromPassword([]byte(password), passwordCost)
+func hashPassword(password string, cost int) (string, error) {
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), cost)
 	if err != nil {
 		return "", core.Wrap(core.Internal, fmt.Errorf("hash a password: %w", err))
 	}
@@ -90,7 +90,7 @@ func isCommon(password string) bool {
 func (s *Service) isPassword(ctx context.Context, hash, password string) (right bool, err error) {
 	compared := hash
 	if hash == "" {
-		compared = nobodysHash
+		compared = s.nobody
 	}
 	given := password[:min(len(password), maxPassword)]
 	err = s.hashing.slow(ctx, func() { right = bcrypt.CompareHashAndPassword([]byte(compared), []byte(given)) == nil })

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -36,6 +37,7 @@ type Config struct {
 	OperatorIdle   time.Duration // 2 h without a refresh end an operator's sign-in; an access token more is enough of it
 	Issuer         string        // "bestie"
 	Hashers        int           // bcrypt at work at once; default: half of the cores
+	PasswordCost   int           // of new passwords' bcrypt: 12. Less is for tests; the program never sets it
 	KnownTokens    int           // verified access tokens to remember, 64 bytes each; 16384
 }
 
@@ -85,15 +87,17 @@ type Stats struct {
 // loop. Run must be running for mitra codes to leave and for the deny list to follow the store.
 type Service struct {
 	// Fixed after construction.
-	keys     []keys
-	signer   *signer
-	lives    map[core.UserType]lifespan
-	deps     Deps
-	orphaned chan struct{} // an account was deleted
-	known    *verified
-	denied   *denyList
-	hashing  *hashing
-	outgoing chan delivery
+	keys         []keys
+	signer       *signer
+	lives        map[core.UserType]lifespan
+	deps         Deps
+	orphaned     chan struct{} // an account was deleted
+	passwordCost int
+	nobody       string // what is compared for an address that nobody has
+	known        *verified
+	denied       *denyList
+	hashing      *hashing
+	outgoing     chan delivery
 
 	flying  sync.Mutex
 	flights map[[16]byte]*flight // refreshes under way by the hash of their token; guarded by flying
@@ -124,6 +128,13 @@ func New(cfg Config, deps Deps) (*Service, error) {
 		}
 		ring = append(ring, k)
 	}
+	nobody := nobodysHash
+	if cfg.PasswordCost != 0 && cfg.PasswordCost != defaultPasswordCost {
+		var err error
+		if nobody, err = hashPassword(rand.Text(), cfg.PasswordCost); err != nil {
+			return nil, err
+		}
+	}
 	access := orDefault(cfg.AccessTTL, defaultAccess)
 	app := lifespan{orDefault(cfg.RefreshTTL, defaultRefresh), orDefault(cfg.IdleTTL, defaultIdle)}
 	return &Service{
@@ -133,13 +144,15 @@ func New(cfg Config, deps Deps) (*Service, error) {
 			core.Customer: app, core.Mitra: app,
 			core.Operator: {orDefault(cfg.OperatorTTL, defaultOperator), orDefault(cfg.OperatorIdle, defaultOperatorIdle)},
 		},
-		deps:     deps,
-		orphaned: make(chan struct{}, 1),
-		known:    newVerified(orDefault(cfg.KnownTokens, defaultKnown)),
-		denied:   newDenyList(access + denySlack),
-		hashing:  newHashing(orDefault(cfg.Hashers, max(1, runtime.GOMAXPROCS(0)/2))),
-		outgoing: make(chan delivery, outgoingCodes),
-		flights:  make(map[[16]byte]*flight),
+		deps:         deps,
+		orphaned:     make(chan struct{}, 1),
+		passwordCost: orDefault(cfg.PasswordCost, defaultPasswordCost),
+		nobody:       nobody,
+		known:        newVerified(orDefault(cfg.KnownTokens, defaultKnown)),
+		denied:       newDenyList(access + denySlack),
+		hashing:      newHashing(orDefault(cfg.Hashers, max(1, runtime.GOMAXPROCS(0)/2))),
+		outgoing:     make(chan delivery, outgoingCodes),
+		flights:      make(map[[16]byte]*flight),
 	}, nil
 }
 

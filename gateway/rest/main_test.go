@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"golang.org/x/crypto/bcrypt"
 
 	"github.com/halobestie/bestie-gateway/core"
 	"github.com/halobestie/bestie-gateway/core/auth"
@@ -101,7 +102,7 @@ func openWith(t *testing.T, cfg rest.Config, change func(*rest.Deps)) *house {
 	h.vendor = newVendor(t)
 	google, apple := h.vendor.verifiers()
 	var err error
-	h.service, err = auth.New(auth.Config{Secret: secret}, auth.Deps{
+	h.service, err = auth.New(auth.Config{Secret: secret, PasswordCost: bcrypt.MinCost}, auth.Deps{
 		Accounts: accounts, Sessions: accounts, Codes: accounts, Operators: accounts, Customers: accounts, Tests: accounts, Sender: inbox(h.codes),
 		Google: google, Apple: apple, Grants: apple, AppleTokens: accounts,
 		Settings: h.db.Settings().Current, Clock: core.SystemClock, Log: log,

@@ -92,7 +92,7 @@ func open(t *testing.T) *house {
 	log := slog.New(slog.DiscardHandler)
 	accounts := h.db.Accounts()
 	var err error
-	h.auth, err = auth.New(auth.Config{Secret: bytes.Repeat([]byte("s"), 32)}, auth.Deps{
+	h.auth, err = auth.New(auth.Config{Secret: bytes.Repeat([]byte("s"), 32), PasswordCost: bcrypt.MinCost}, auth.Deps{
 		Accounts: accounts, Sessions: accounts, Codes: accounts, Operators: accounts,
 		Settings: h.db.Settings().Current, Clock: core.SystemClock, Log: log,
 	})
