@@ -138,6 +138,15 @@ func TestInvoice(t *testing.T) {
 	require.Equal(t, b.invoice, got)
 	require.Empty(t, v.calls, "it is open already")
 
+	b.invoice = payment(Opening)
+	got, err = s.Invoice(t.Context(), session, customer)
+	require.NoError(t, err, "another is opening it just now")
+	require.Equal(t, b.invoice, got)
+	b.invoice.Failure = "refused"
+	_, err = s.Invoice(t.Context(), session, customer)
+	require.Equal(t, core.PaymentUnavailable, core.CodeOf(err), "it could not be opened, and nobody tries just now")
+	require.Empty(t, v.calls)
+
 	b.invoice, b.claimed = payment(Opening), true
 	v.says = Checkout{ID: "ps-1", State: Active, URL: "https://"}
 	got, err = s.Invoice(t.Context(), session, customer)

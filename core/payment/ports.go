@@ -21,7 +21,8 @@ type Invoices interface {
 	Invoice(ctx context.Context, session core.SessionID, by core.CustomerID) (p Payment, claimed bool, err error)
 	// Opened writes what the vendor opened, and tells the customer. false: the payment has no use for it, and does not name it.
 	Opened(ctx context.Context, id core.PaymentID, provider string, c Checkout) (Payment, bool, error)
-	// Postpone has the present step tried again later. failure is what went wrong, "" for nothing.
+	// Postpone has the present step tried again later, or at once if it was made due while it was worked on. failure is what went
+	// wrong, "" for nothing.
 	Postpone(ctx context.Context, id core.PaymentID, wait time.Duration, failure string) error
 	// Rest says that nothing is to be done for a payment any more, while it stays closed.
 	Rest(ctx context.Context, id core.PaymentID) error

@@ -53,8 +53,13 @@ func (s *Service) Wake() {
 // UNAVAILABLE.
 func (s *Service) Invoice(ctx context.Context, session core.SessionID, by core.CustomerID) (Payment, error) {
 	p, claimed, err := s.stores.Invoices.Invoice(ctx, session, by)
-	if err != nil || !claimed {
+	switch {
+	case err != nil:
 		return p, err
+	case !claimed && p.Status == Opening && p.Failure != "":
+		return p, core.Errorf(core.PaymentUnavailable, "the payment provider did not answer a moment ago")
+	case !claimed:
+		return p, nil
 	}
 	opened, err := s.open(ctx, p)
 	switch {

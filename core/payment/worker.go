@@ -247,13 +247,13 @@ func (s *Service) follow(ctx context.Context, p Payment, c Checkout) error {
 
 // later has a step tried again, when the vendor says or after a time that doubles, and gives the error back.
 func (s *Service) later(ctx context.Context, p Payment, err error) error {
-	s.retried.Add(1)
 	if ctx.Err() != nil {
 		return err // this instance stops; the lease runs out
 	}
 	if postponed := s.stores.Invoices.Postpone(ctx, p.ID, pauseAfter(p.Attempts, err), err.Error()); postponed != nil {
 		return fmt.Errorf("%w, after %w", postponed, err)
 	}
+	s.retried.Add(1)
 	return err
 }
 

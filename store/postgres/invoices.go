@@ -196,8 +196,10 @@ func (m *Payments) Opened(ctx context.Context, id core.PaymentID, provider strin
 	return p, shown, err
 }
 
+// What was made due while somebody worked on it stays due: what the vendor answered may be older than the reason for that.
 const postponeSQL = `
 	update payments set failure = $3, updated_at = now(), work_at = case
+		when work_at <= now() then work_at
 		when extension_id is not null and status in ('opening', 'open') then least(now() + $2::interval, expires_at) else now() + $2::interval end
 	where id = $1 and (work_at is not null or status in ('opening', 'open'))`
 

@@ -46,7 +46,7 @@ const pendingEvery = 5 * time.Minute
 func (r *Refunds) Settled(ctx context.Context, id core.RefundID, state payment.RefundState) error {
 	if state.Pending {
 		return r.exec(ctx, "refund pending", `
-			update refunds set provider_id = $2, work_at = now() + $3::interval, attempts = 0 where id = $1 and status = 'pending'`,
+			update refunds set provider_id = $2, work_at = case when work_at <= now() then work_at else now() + $3::interval end, attempts = 0 where id = $1 and status = 'pending'`,
 			id, state.ID, pendingEvery)
 	}
 	return r.db.inTx(ctx, "refund settled", func(ctx context.Context, t *tx) error { return t.settleRefund(ctx, id, state) })
@@ -124,7 +124,7 @@ func (t *tx) tellPayment(ctx context.Context, id core.SessionID) error {
 // Postpone implements payment.Refunds.
 func (r *Refunds) Postpone(ctx context.Context, id core.RefundID, wait time.Duration, failure string) error {
 	return r.exec(ctx, "postpone refund", `
-		update refunds set work_at = now() + $2::interval, failure = $3 where id = $1 and status = 'pending'`,
+		update refunds set work_at = case when work_at <= now() then work_at else now() + $2::interval end, failure = $3 where id = $1 and status = 'pending'`,
 		id, wait, core.FirstChars(failure, maxFailure))
 }
 

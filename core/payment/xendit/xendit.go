@@ -23,7 +23,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
+	"strings"
 	"time"
 
 	"github.com/halobestie/bestie-gateway/core"
@@ -54,9 +54,10 @@ const shortest = 12 * time.Minute
 
 // Client is the vendor. It may be used concurrently.
 type Client struct {
-	cfg   Config
-	http  *http.Client
-	clock core.Clock
+	cfg    Config
+	http   *http.Client
+	clock  core.Clock
+	limits limits
 }
 
 var (
@@ -97,7 +98,7 @@ func (c *Client) Open(ctx context.Context, i payment.Invoice) (payment.Checkout,
 		ExpiresAt: expires.UTC().Format(time.RFC3339), Locale: "id", Description: i.Description, Channels: c.cfg.Channels,
 		SuccessURL: c.cfg.SuccessURL, CancelURL: c.cfg.CancelURL,
 	}
-	checkout, err := c.session(ctx, http.MethodPost, "/sessions", order.Reference, order)
+	checkout, err := c.session(ctx, postSession, "", order.Reference, order)
 	switch {
 	case err != nil:
 		return payment.Checkout{}, err
@@ -109,12 +110,12 @@ func (c *Client) Open(ctx context.Context, i payment.Invoice) (payment.Checkout,
 
 // Look implements payment.Provider.
 func (c *Client) Look(ctx context.Context, id string) (payment.Checkout, error) {
-	return c.session(ctx, http.MethodGet, "/sessions/"+url.PathEscape(id), "", nil)
+	return c.session(ctx, getSession, id, "", nil)
 }
 
 // Cancel implements payment.Provider.
 func (c *Client) Cancel(ctx context.Context, id string) (payment.Checkout, error) {
-	checkout, err := c.session(ctx, http.MethodPost, "/sessions/"+url.PathEscape(id)+"/cancel", "", nil)
+	checkout, err := c.session(ctx, cancelSession, id, "", nil)
 	if errors.Is(err, payment.ErrRefused) { // it is not active any more
 		return c.Look(ctx, id)
 	}
@@ -126,9 +127,9 @@ func (c *Client) Refund(ctx context.Context, r payment.RefundOrder) (payment.Ref
 	var answer refund
 	var err error
 	if r.ID != "" {
-		err = c.call(ctx, http.MethodGet, "/refunds/"+url.PathEscape(r.ID), "", nil, &answer)
+		err = c.call(ctx, getRefund, r.ID, "", nil, &answer)
 	} else {
-		err = c.call(ctx, http.MethodPost, "/refunds", r.Reference.String(), refundOrder{
+		err = c.call(ctx, postRefund, "", r.Reference.String(), refundOrder{
 			Request: r.Charge, Reference: r.Reference.String(), Amount: r.Amount, Currency: payment.Currency, Reason: "REQUESTED_BY_CUSTOMER",
 		}, &answer)
 	}
@@ -142,16 +143,19 @@ func (c *Client) Refund(ctx context.Context, r payment.RefundOrder) (payment.Ref
 	return answer.state()
 }
 
-func (c *Client) session(ctx context.Context, method, path, key string, body any) (payment.Checkout, error) {
+func (c *Client) session(ctx context.Context, e endpoint, id, key string, body any) (payment.Checkout, error) {
 	var answer session
-	if err := c.call(ctx, method, path, key, body, &answer); err != nil {
+	if err := c.call(ctx, e, id, key, body, &answer); err != nil {
 		return payment.Checkout{}, err
 	}
 	return answer.checkout()
 }
 
 // call makes one request and reads its answer. key makes it idempotent where the vendor heeds that.
-func (c *Client) call(ctx context.Context, method, path, key string, body, answer any) error {
+func (c *Client) call(ctx context.Context, e endpoint, id, key string, body, answer any) error {
+	if left := c.limits.left(e, c.clock()); left > 0 {
+		return &core.Error{Code: core.PaymentUnavailable, Message: "the vendor's limit is reached", RetryAfter: left}
+	}
 	var payload io.Reader
 	if body != nil {
 		text, err := json.Marshal(body)
@@ -160,7 +164,7 @@ func (c *Client) call(ctx context.Context, method, path, key string, body, answe
 		}
 		payload = bytes.NewReader(text)
 	}
-	request, err := http.NewRequestWithContext(ctx, method, c.cfg.BaseURL+path, payload)
+	request, err := http.NewRequestWithContext(ctx, e.method, c.cfg.BaseURL+strings.Replace(e.path, "{id}", url.PathEscape(id), 1), payload)
 	if err != nil {
 		return fmt.Errorf("XENDIT_BASE_URL: %w", err)
 	}
@@ -180,7 +184,11 @@ func (c *Client) call(ctx context.Context, method, path, key string, body, answe
 	if err != nil {
 		return core.Wrap(core.PaymentUnavailable, fmt.Errorf("read the answer: %w", err))
 	}
-	if response.StatusCode/100 != 2 {
+	switch status := response.StatusCode; {
+	case status == http.StatusTooManyRequests:
+		c.limits.reached(e, c.clock().Add(pause(response.Header)))
+		return failure(response, text)
+	case status/100 != 2:
 		return failure(response, text)
 	}
 	if err := json.Unmarshal(text, answer); err != nil {
@@ -216,16 +224,6 @@ func failure(response *http.Response, text []byte) error {
 	default:
 		return fmt.Errorf("%w: %w", payment.ErrRefused, said)
 	}
-}
-
-// pause is how long a 429 asks to stay away.
-func pause(header http.Header) time.Duration {
-	for _, name := range []string{"Retry-After", "Rate-Limit-Reset"} {
-		if seconds, err := strconv.ParseFloat(header.Get(name), 64); err == nil && seconds > 0 && seconds < 3600 {
-			return time.Duration(seconds * float64(time.Second))
-		}
-	}
-	return 5 * time.Second
 }
 
 // garbage is an answer that is not what Xendit documents.

@@ -82,7 +82,7 @@ func TestFaults(t *testing.T) {
 				}
 			}
 			server.Mend()
-			_, err = client.Look(t.Context(), opened.ID)
+			_, err = client.Cancel(t.Context(), opened.ID)
 			require.NoError(t, err)
 		})
 	}
@@ -94,6 +94,23 @@ func TestFaults(t *testing.T) {
 		_, err := client.Open(ctx, invoice())
 		require.Equal(t, core.PaymentUnavailable, core.CodeOf(err))
 	})
+}
+
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	server := xendittest.New(t)
+	now := time.Now()
+	client := xendit.New(xendit.Config{BaseURL: server.URL, SecretKey: xendittest.Key}, func() time.Time { return now })
+	t.Cleanup(client.Close)
+	server.Break(xendittest.TooMany, 1)
+	for wait, asked := range []int{1, 1, 1, 2} { // the vendor said 2.5 seconds
+		_, err := client.Open(t.Context(), invoice())
+		require.Equal(t, asked < 2, core.CodeOf(err) == core.PaymentUnavailable, "after %d s: %v", wait, err)
+		require.Equal(t, asked, server.Calls("POST /sessions"))
+		_, err = client.Look(t.Context(), "ps-none")
+		require.Equal(t, core.NotFound, core.CodeOf(err), "each endpoint has a limit of its own")
+		now = now.Add(time.Second)
+	}
 }
 
 func TestLook_NotFound(t *testing.T) {
