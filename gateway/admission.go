@@ -30,7 +30,7 @@ func (s *Server) Upgrade(r *socket.Request) socket.Verdict {
 		c.role = mitra
 	}
 	c.expires.Store(who.ExpiresAt.UnixMilli())
-	return socket.Verdict{Subprotocol: protocol.Subprotocol, State: c}
+	return socket.Verdict{Subprotocol: protocol.Subprotocol, State: c, Greets: true}
 }
 
 func (s *Server) admit(token []byte) (core.Principal, error) {

@@ -32,6 +32,7 @@ type Verdict struct {
 
 	Subprotocol string  // echoed in the response; ""
 	State       any     // becomes c.State()
+	Greets      bool    // a first message follows soon: 101 may wait for it, 0.2 s at most, and leave in one packet with it
 	Reject      *Reject // the upgrade completes and ends with a frame and a close code: no Open, no Closed
 }
 

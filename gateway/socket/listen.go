@@ -5,16 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"strconv"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
-
-// userTimeout is how long the kernel waits for a peer to acknowledge what we sent, before it calls the connection broken.
-const userTimeout = 30 * time.Second
 
 // bind listens n times on one address, the kernel spreading connections over the listeners. Port 0 is the same free port for
 // all.
@@ -88,22 +83,11 @@ func prepare(fd int, share bool) error {
 			return err
 		}
 	}
-	return errors.Join(unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1), setUserTimeout(fd))
+	return errors.Join(unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1), tune(fd))
 }
 
 func closeAll(fds []int) {
 	for _, fd := range fds {
 		unix.Close(fd)
 	}
-}
-
-// addrPort reads the peer's address of an accept.
-func addrPort(sa unix.Sockaddr) netip.AddrPort {
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
-	}
-	return netip.AddrPort{}
 }

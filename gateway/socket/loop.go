@@ -184,7 +184,7 @@ func (l *loop) acceptAll() {
 		switch {
 		case err == nil:
 			l.stats.accepted.Add(1)
-			if c := l.admit(fd, addrPort(from)); c != nil {
+			if c := l.admit(fd, from); c != nil {
 				l.greet(c)
 			}
 		case errors.Is(err, unix.EAGAIN):

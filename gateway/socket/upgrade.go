@@ -86,15 +86,24 @@ func (l *loop) judge(c *Conn, refused *refusal, behind []byte) {
 	}
 }
 
-// accepted counts the connection and queues the response, to go out together with the first frames.
+// accepted counts the connection and queues the response, to go out together with the first frames: those of this turn, or with
+// Greets those of a later one.
 func (l *loop) accepted(c *Conn, v Verdict) {
 	c.in = nil
 	c.counted = true
 	l.server.connections.Add(1)
 	key, _ := l.request.find("Sec-WebSocket-Key")
 	l.scratch = appendSwitching(l.scratch[:0], key, v.Subprotocol)
-	c.cork()
-	c.respond(l.scratch)
+	response := l.scratch
+	if v.Greets {
+		// 6 µs less of the kernel a handshake, and one packet less for the peer.
+		n, _ := announce(int(c.fd), response) // an error shows again in what follows
+		response = response[n:]
+	}
+	if len(response) > 0 {
+		c.cork()
+		c.respond(response)
+	}
 }
 
 func (l *loop) open(c *Conn, v Verdict, behind []byte) {
