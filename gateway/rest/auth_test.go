@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/halobestie/bestie-gateway/core"
+	"github.com/halobestie/bestie-gateway/core/auth"
 	"github.com/halobestie/bestie-gateway/store/postgres/pgtest"
 )
 
@@ -59,19 +60,38 @@ func TestMitraSignIn_AnUnknownPhoneIsAnsweredLikeAKnownOne(t *testing.T) {
 	require.Empty(t, h.codes)
 }
 
+// proves sends a code to an app's route.
+func (h *house) proves(app, id, code string, headers ...string) answer {
+	h.t.Helper()
+	return h.post("/api/"+app+"/auth/otp/verify", fmt.Sprintf(`{"otp_request_id":%q,"code":%q}`, id, code), headers...)
+}
+
 func TestCustomerSignIn_EveryError(t *testing.T) {
 	t.Parallel()
 	h := open(t)
-	verify := func(app, id, code string) answer {
-		return h.post("/api/"+app+"/auth/otp/verify", fmt.Sprintf(`{"otp_request_id":%q,"code":%q}`, id, code))
-	}
+	h.everyCodeError("client", "mitra")
+	h.post("/api/client/auth/otp/request", `{"phone":"`+blocked+`"}`).failed(t, 429, core.AttemptsExceeded)
+}
+
+func TestMitraSignIn_EveryError(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	h.do(h.internal, "POST", "/internal/_test/seed-mitra", `{"phone":"081234567890","display_name":"Sri"}`).ok(t, 200)
+	h.everyCodeError("mitra", "client")
+}
+
+// everyCodeError goes through what an app can do wrong with codes.
+func (h *house) everyCodeError(app, other string) {
+	h.t.Helper()
+	t := h.t
+	request := "/api/" + app + "/auth/otp/request"
 	for _, bad := range []string{"", "12345", "+14155550100"} {
-		refused := h.post("/api/client/auth/otp/request", fmt.Sprintf(`{"phone":%q}`, bad))
+		refused := h.post(request, fmt.Sprintf(`{"phone":%q}`, bad))
 		refused.failed(t, 400, core.BadMessage)
 		require.Equal(t, "phone", refused.body.Error.Field)
 	}
-	id, code := h.asked("client", phone)
-	cooldown := h.post("/api/client/auth/otp/request", `{"phone":"`+phone+`"}`)
+	id, code := h.asked(app, phone)
+	cooldown := h.post(request, `{"phone":"`+phone+`"}`)
 	cooldown.failed(t, 429, core.ResendCooldown)
 	require.InDelta(t, 60, cooldown.body.Error.RetryAfter, 10)
 	require.Equal(t, fmt.Sprint(cooldown.body.Error.RetryAfter), cooldown.header.Get("Retry-After"))
@@ -80,36 +100,35 @@ func TestCustomerSignIn_EveryError(t *testing.T) {
 	if code == wrong {
 		wrong = "000001"
 	}
-	mismatch := verify("client", id, wrong)
+	mismatch := h.proves(app, id, wrong)
 	mismatch.failed(t, 400, core.CodeMismatch)
 	require.Equal(t, 4, *mismatch.body.Error.AttemptsLeft)
-	verify("mitra", id, code).failed(t, 409, core.WrongFlow)
-	verify("client", id, "12345").failed(t, 400, core.BadMessage)
-	verify("client", "not-an-id", code).failed(t, 400, core.BadMessage)
-	verify("client", core.NewID[core.OTPRequestID]().String(), code).failed(t, 410, core.OTPExpired)
-	in := verify("client", id, code).ok(t, 200)
+	h.proves(other, id, code).failed(t, 409, core.WrongFlow)
+	h.proves(app, id, "12345").failed(t, 400, core.BadMessage)
+	h.proves(app, "not-an-id", code).failed(t, 400, core.BadMessage)
+	h.proves(app, core.NewID[core.OTPRequestID]().String(), code).failed(t, 410, core.OTPExpired)
+	in := h.proves(app, id, code).ok(t, 200)
 	require.Equal(t, phone, in.body.User.Phone)
-	require.False(t, in.body.User.IsAnonymous)
-	verify("client", id, code).failed(t, 409, core.OTPUsed)
+	h.proves(app, id, code).failed(t, 409, core.OTPUsed)
 
 	h.wait()
-	id, code = h.asked("client", phone)
+	id, code = h.asked(app, phone)
 	pgtest.Exec(t, h.url, `update otp_requests set expires_at = now() where id = $1`, id)
-	verify("client", id, code).failed(t, 410, core.OTPExpired)
+	h.proves(app, id, code).failed(t, 410, core.OTPExpired)
 
 	h.wait()
-	id, code = h.asked("client", phone)
+	id, code = h.asked(app, phone)
 	for range 5 {
-		verify("client", id, wrong).failed(t, 400, core.CodeMismatch)
+		h.proves(app, id, wrong).failed(t, 400, core.CodeMismatch)
 	}
-	verify("client", id, code).failed(t, 429, core.AttemptsExceeded)
+	h.proves(app, id, code).failed(t, 429, core.AttemptsExceeded)
 
 	h.wait()
 	for range 3 {
-		h.asked("client", phone)
+		h.asked(app, phone)
 		pgtest.Exec(t, h.url, `update otp_requests set created_at = created_at - interval '2 minutes'`)
 	}
-	limited := h.post("/api/client/auth/otp/request", `{"phone":"`+phone+`"}`)
+	limited := h.post(request, `{"phone":"`+phone+`"}`)
 	limited.failed(t, 429, core.RateLimited)
 	require.InDelta(t, 54*60, limited.body.Error.RetryAfter, 60)
 }
@@ -147,10 +166,46 @@ func TestCustomerLink(t *testing.T) {
 	require.Equal(t, anonymous.body.User.ID, again.body.User.ID, "without a Bearer: the account that holds the phone")
 
 	h.wait()
+	id, code = h.asked("client", "+6281377775555")
+	h.proves("client", id, code, bearer(anonymous.body.AccessToken)...).failed(t, 409, core.Conflict) // it has a phone
+
+	h.wait()
 	mitra := h.do(h.internal, "POST", "/internal/_test/seed-mitra", `{"phone":"081299998888","display_name":"Sri"}`).ok(t, 200)
 	id, code = h.asked("client", "+6281377776666")
 	h.post("/api/client/auth/otp/verify", fmt.Sprintf(`{"otp_request_id":%q,"code":%q}`, id, code), bearer(mitra.body.AccessToken)...).
 		failed(t, 403, core.Forbidden)
+}
+
+// What waits to be sent is bounded, and says so alike to phones that are a mitra's and to those that are nobody's.
+func TestMitraSignIn_ErrOverloaded(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	boss := core.NewID[core.OperatorID]()
+	pgtest.Exec(t, h.url, `insert into control_center_users (id, email, password_hash, role) values ($1, 'boss@halo.test', 'x', 'admin')`, boss)
+	_, err := h.db.Admin().PutSetting(t.Context(), boss, "otp_per_ip_hour", []byte("1000"))
+	require.NoError(t, err)
+	for range cap(h.codes) {
+		h.codes <- "the inbox is full"
+	}
+	const senders, queue = 4, 256
+	for i := range senders {
+		mitra := fmt.Sprintf("+6281234567%03d", i)
+		_, err := h.service.SeedMitra(t.Context(), mitra, "Sri", auth.Device{})
+		require.NoError(t, err)
+		h.post("/api/mitra/auth/otp/request", `{"phone":"`+mitra+`"}`).ok(t, 200)
+	}
+	refused := 0
+	for i := range queue + senders {
+		got := h.post("/api/mitra/auth/otp/request", fmt.Sprintf(`{"phone":"+6281300000%03d"}`, i))
+		if got.status != http.StatusOK {
+			got.failed(t, 503, core.Overloaded)
+			refused++
+		}
+	}
+	require.Positive(t, refused)
+	for range cap(h.codes) + senders {
+		<-h.codes
+	}
 }
 
 func (h *house) refresh(token string) answer {
@@ -176,6 +231,11 @@ func TestRefresh(t *testing.T) {
 
 	h.refresh("").failed(t, 401, core.Unauthenticated)
 	h.refresh("nonsense").failed(t, 401, core.Unauthenticated)
+
+	mitra, err := h.service.SeedMitra(t.Context(), phone, "Sri", auth.Device{})
+	require.NoError(t, err)
+	pgtest.Exec(t, h.url, `update mitras set is_active = false`)
+	h.refresh(mitra.Refresh).failed(t, 403, core.AccountInactive)
 }
 
 func TestRefresh_OneHundredAtOnceGetOneSuccessor(t *testing.T) {

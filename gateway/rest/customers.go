@@ -9,10 +9,7 @@ import (
 )
 
 func (s *server) customerRoutes() []Route {
-	signIn := []core.Code{
-		core.Unauthenticated, core.TokenExpired, core.SessionRevoked, core.Forbidden, core.NotFound, core.AccountInactive,
-		core.IdentityInUse, core.Conflict, core.Overloaded,
-	}
+	signIn := append(linking(), core.Overloaded)
 	return []Route{
 		On("POST", "/api/client/auth/google", Anybody, "Sign in with Google, or link it to the account of the Bearer token", s.google, signIn...),
 		On("POST", "/api/client/auth/apple", Anybody, "Sign in with Apple, or link it to the account of the Bearer token", s.apple, signIn...),
@@ -20,6 +17,13 @@ func (s *server) customerRoutes() []Route {
 		On("DELETE", "/api/client/auth/me", Customers, "Delete the account and what identifies it", s.deleteMe, core.NotFound),
 		On("GET", "/api/client/auth/me/export", Customers, "Everything that is kept about one", s.export, core.NotFound),
 		On("POST", "/api/shared/auth/logout-all", SignedIn, "End all auth sessions of the account", s.logoutAll),
+	}
+}
+
+// linking are the codes of a route that gives an identity to the account of a Bearer token, if there is one.
+func linking() []core.Code {
+	return []core.Code{
+		core.Unauthenticated, core.TokenExpired, core.SessionRevoked, core.Forbidden, core.NotFound, core.IdentityInUse, core.Conflict,
 	}
 }
 

@@ -18,6 +18,11 @@ func (h *house) google(subject string, headers ...string) answer {
 	return h.post("/api/client/auth/google", fmt.Sprintf(`{"id_token":%q}`, h.vendor.google(subject)), headers...)
 }
 
+func (h *house) apple(subject string, headers ...string) answer {
+	h.t.Helper()
+	return h.post("/api/client/auth/apple", fmt.Sprintf(`{"id_token":%q}`, h.vendor.apple(subject, "")), headers...)
+}
+
 func TestGoogle(t *testing.T) {
 	t.Parallel()
 	h := open(t)
@@ -71,19 +76,19 @@ func TestLink_Identities(t *testing.T) {
 	t.Parallel()
 	h := open(t)
 	mine := h.signedIn()
-	linked := h.google("budi", bearer(mine.body.AccessToken)...).ok(t, 200)
-	require.Equal(t, mine.body.User.ID, linked.body.User.ID)
-	require.Equal(t, mine.body.RefreshToken, linked.body.RefreshToken, "the auth session stays")
-	h.google("budi", bearer(mine.body.AccessToken)...).ok(t, 200)
-	h.google("another", bearer(mine.body.AccessToken)...).failed(t, 409, core.Conflict)
-	h.post("/api/client/auth/apple", fmt.Sprintf(`{"id_token":%q}`, h.vendor.apple("budi", "")), bearer(mine.body.AccessToken)...).ok(t, 200)
-
 	theirs := h.signedIn()
-	h.google("budi", bearer(theirs.body.AccessToken)...).failed(t, 409, core.IdentityInUse)
-	h.google("budi", bearer("nonsense")...).failed(t, 401, core.Unauthenticated)
-	h.google("budi", append(bearer(mine.body.AccessToken), bearer(mine.body.AccessToken)...)...).failed(t, 401, core.Unauthenticated)
 	mitra := h.do(h.internal, "POST", "/internal/_test/seed-mitra", `{"phone":"081234567890","display_name":"Sri"}`).ok(t, 200)
-	h.google("budi", bearer(mitra.body.AccessToken)...).failed(t, 403, core.Forbidden)
+	for _, with := range []func(string, ...string) answer{h.google, h.apple} {
+		linked := with("budi", bearer(mine.body.AccessToken)...).ok(t, 200)
+		require.Equal(t, mine.body.User.ID, linked.body.User.ID)
+		require.Equal(t, mine.body.RefreshToken, linked.body.RefreshToken, "the auth session stays")
+		with("budi", bearer(mine.body.AccessToken)...).ok(t, 200)
+		with("another", bearer(mine.body.AccessToken)...).failed(t, 409, core.Conflict)
+		with("budi", bearer(theirs.body.AccessToken)...).failed(t, 409, core.IdentityInUse)
+		with("budi", bearer("nonsense")...).failed(t, 401, core.Unauthenticated)
+		with("budi", append(bearer(mine.body.AccessToken), bearer(mine.body.AccessToken)...)...).failed(t, 401, core.Unauthenticated)
+		with("budi", bearer(mitra.body.AccessToken)...).failed(t, 403, core.Forbidden)
+	}
 }
 
 func TestProfile(t *testing.T) {

@@ -57,11 +57,11 @@ func (r Route) describe(d *openapi.Document) *openapi.Operation {
 	if body := d.Of(r.in, openapi.Request); len(body.Properties) > 0 {
 		o.Body = &openapi.Body{Required: len(body.Required) > 0, Content: openapi.JSON(body)}
 	}
-	answer := &openapi.Response{Description: http.StatusText(r.Status)}
-	if r.Status != http.StatusNoContent {
-		answer.Content = openapi.JSON(d.Of(r.out, openapi.Answer))
-	}
 	for _, status := range append(r.Or, r.Status) {
+		answer := &openapi.Response{Description: http.StatusText(status)}
+		if status != http.StatusNoContent {
+			answer.Content = openapi.JSON(d.Of(r.out, openapi.Answer))
+		}
 		o.Responses[strconv.Itoa(status)] = answer
 	}
 	for status, codes := range r.failures() {
@@ -85,7 +85,10 @@ func (r Route) failures() map[int][]core.Code {
 			codes = append(codes, core.BadMessage, core.UnknownField)
 		}
 	}
-	if r.Method != http.MethodGet {
+	switch {
+	case r.raw:
+		codes = append(codes, core.TooLarge)
+	case r.Method != http.MethodGet:
 		codes = append(codes, core.BadMessage, core.UnknownField, core.TooLarge, core.UnsupportedMedia)
 	}
 	if !strings.HasPrefix(r.Path, "/internal/") {

@@ -27,6 +27,9 @@ import (
 
 func TestMain(m *testing.M) {
 	code := pgtest.Main(m)
+	if code == 0 {
+		code = report(neverSeen())
+	}
 	if err := goleak.Find(); code == 0 && err != nil {
 		os.Stderr.WriteString(err.Error() + "\n")
 		code = 1
@@ -85,9 +88,19 @@ func (l *lines) String() string {
 // inbox is a code provider that hands codes to the test.
 type inbox chan string
 
-func (i inbox) SendCode(_ context.Context, _ core.UserType, _, code string) error {
-	i <- code
-	return nil
+// blocked is a phone that the provider sends nothing to.
+const blocked = "+6281100000000"
+
+func (i inbox) SendCode(ctx context.Context, _ core.UserType, phone, code string) error {
+	if phone == blocked {
+		return core.Errorf(core.AttemptsExceeded, "the provider blocks the phone")
+	}
+	select {
+	case i <- code:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func open(t *testing.T) *house { return openWith(t, rest.Config{TestRoutes: true}, nil) }
@@ -207,8 +220,11 @@ func (h *house) asDescribed(server *httptest.Server, method, path string, got an
 	path, _, _ = strings.Cut(path, "?")
 	inside := strings.HasPrefix(path, "/internal/")
 	absent := inside && strings.HasPrefix(path, "/internal/_test/") && got.status == http.StatusNotFound
-	if described := rest.Describe("test"); described.Template(method, path) != "" && inside == (server == h.internal) && !absent {
+	if described.Template(method, path) != "" && inside == (server == h.internal) && !absent {
 		require.NoError(h.t, described.Check(method, path, got.status, []byte(got.text)), "%s", got.text)
+	}
+	if described.Template(method, path) != "" {
+		seen.Note(described, method, path, got.status, []byte(got.text))
 	}
 }
 

@@ -21,9 +21,9 @@ func (s *server) operatorRoutes() []Route {
 		On("POST", "/internal/auth/login", Anybody, "Sign an operator in; sets the cookie bestie_refresh", s.logIn,
 			core.Unauthenticated, core.AccountInactive, core.Forbidden, core.RateLimited, core.Overloaded),
 		On("POST", "/internal/auth/refresh", Anybody, "Change the cookie's refresh token for its successor", s.refreshOperator,
-			core.Unauthenticated, core.SessionRevoked, core.AccountInactive, core.Forbidden, core.RateLimited, core.Overloaded),
+			core.Unauthenticated, core.SessionRevoked, core.AccountInactive, core.Forbidden, core.Overloaded),
 		On("POST", "/internal/auth/logout", Anybody, "End the operator's auth session and clear the cookie", s.logOut,
-			core.Unauthenticated, core.SessionRevoked, core.TokenExpired, core.Forbidden, core.RateLimited, core.Overloaded),
+			core.Unauthenticated, core.SessionRevoked, core.TokenExpired, core.Forbidden, core.Overloaded),
 		On("GET", "/internal/auth/me", Operators, "Which operator one is", s.operatorMe, core.NotFound),
 	}
 }

@@ -26,10 +26,16 @@ const (
 func office(t *testing.T) *house {
 	t.Helper()
 	h := openWith(t, rest.Config{CCOrigin: console}, nil)
-	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
-	require.NoError(t, err)
-	require.NoError(t, h.db.Seed().Operator(t.Context(), rina, string(hash)))
+	h.hire()
 	return h
+}
+
+// hire makes the operator, if there is none.
+func (h *house) hire() {
+	h.t.Helper()
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	require.NoError(h.t, err)
+	require.NoError(h.t, h.db.Seed().Operator(h.t.Context(), rina, string(hash)))
 }
 
 func (h *house) internally(method, path, body string, headers ...string) answer {
@@ -99,9 +105,7 @@ func TestOperator_LogOutByBearer(t *testing.T) {
 func TestOperator_APlainCookieInDevelopment(t *testing.T) {
 	t.Parallel()
 	h := openWith(t, rest.Config{PlainCookies: true}, nil)
-	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
-	require.NoError(t, err)
-	require.NoError(t, h.db.Seed().Operator(t.Context(), rina, string(hash)))
+	h.hire()
 	cookie := h.logIn(rina, password).ok(t, 200).cookie(t)
 	require.False(t, cookie.Secure)
 	require.True(t, cookie.HttpOnly)
@@ -207,7 +211,11 @@ func TestOperator_ErrCookie(t *testing.T) {
 	h.internally("POST", "/internal/auth/refresh", "", "Cookie", "bestie_refresh="+customer.body.RefreshToken).failed(t, 401, core.Unauthenticated)
 	h.internally("POST", "/internal/auth/refresh", "", "Cookie", "bestie_refresh="+cookie.Value+"; bestie_refresh=planted").failed(t, 401, core.Unauthenticated)
 	h.post("/api/shared/auth/refresh", fmt.Sprintf(`{"refresh_token":%q}`, cookie.Value)).failed(t, 401, core.Unauthenticated)
-	h.internally("POST", "/internal/auth/refresh", "", carrying(cookie)...).ok(t, 200)
+	cookie = h.internally("POST", "/internal/auth/refresh", "", carrying(cookie)...).ok(t, 200).cookie(t)
+	pgtest.Exec(t, h.url, `update control_center_users set is_active = false`)
+	out := h.internally("POST", "/internal/auth/refresh", "", carrying(cookie)...)
+	out.failed(t, 403, core.AccountInactive)
+	require.Negative(t, out.cookie(t).MaxAge)
 }
 
 func TestCORS(t *testing.T) {

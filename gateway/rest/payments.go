@@ -28,7 +28,7 @@ func (s *server) paymentRoutes() []Route {
 			Method: http.MethodPost, Path: webhookPath, Access: Anybody, Status: http.StatusOK,
 			Summary: "What Xendit tells of payments, with its token in x-callback-token; 503 when it was not kept and must come again",
 			Errors:  []core.Code{core.Unauthenticated, core.NotFound},
-			in:      reflect.TypeFor[None](), out: reflect.TypeFor[heard](), serve: (*server).webhook,
+			in:      reflect.TypeFor[None](), out: reflect.TypeFor[heard](), raw: true, serve: (*server).webhook,
 		},
 	}
 }

@@ -50,6 +50,7 @@ type Route struct {
 	Errors       []core.Code // that this route answers, besides those that follow from its shape
 
 	in, out reflect.Type
+	raw     bool // its handler reads the body itself, whatever it is
 	serve   func(s *server, c *Call, params httprouter.Params) error
 }
 

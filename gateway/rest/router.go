@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 
 	"github.com/julienschmidt/httprouter"
 
@@ -83,24 +84,26 @@ func (s *server) publicRoutes() []Route {
 		On("GET", "/readyz", Anybody, "Whether the instance should get traffic", s.readyz(false)).May(http.StatusServiceUnavailable),
 		On("POST", "/api/shared/auth/anonymous", Anybody, "Make an anonymous customer and sign it in", s.signInAnonymous, core.Overloaded).Creates(),
 		On("POST", "/api/shared/auth/refresh", Anybody, "Change a refresh token for its successor", s.refresh,
-			core.Unauthenticated, core.SessionRevoked, core.TokenExpired, core.AccountInactive, core.Overloaded),
+			core.Unauthenticated, core.SessionRevoked, core.AccountInactive, core.Overloaded),
 		On("POST", "/api/shared/auth/logout", Anybody, "End the auth session", s.logout,
 			core.Unauthenticated, core.SessionRevoked, core.TokenExpired, core.Overloaded),
 		On("GET", "/api/client/packages", Customers, "What can be bought", s.packages),
 	)
-	for app, user := range map[string]core.UserType{"client": core.Customer, "mitra": core.Mitra} {
-		access := Customers
-		if user == core.Mitra {
-			access = Mitras
-		}
-		routes = append(routes,
-			On("POST", "/api/"+app+"/auth/otp/request", Anybody, "Ask for a phone code", s.requestCode(user), core.ResendCooldown, core.AttemptsExceeded, core.Overloaded),
-			On("POST", "/api/"+app+"/auth/otp/verify", Anybody, "Sign in by a phone code", s.verifyCode(user),
-				core.CodeMismatch, core.OTPExpired, core.OTPUsed, core.AttemptsExceeded, core.WrongFlow, core.AccountInactive,
-				core.IdentityInUse, core.Conflict, core.Unauthenticated, core.TokenExpired, core.SessionRevoked, core.Forbidden, core.Overloaded),
-			On("GET", "/api/"+app+"/auth/me", access, "Who one is", s.me, core.NotFound))
+	return slices.Concat(routes, s.phoneRoutes(), s.paymentRoutes())
+}
+
+func (s *server) phoneRoutes() []Route {
+	const client, mitra = "/api/client/auth", "/api/mitra/auth"
+	code := []core.Code{core.CodeMismatch, core.OTPExpired, core.OTPUsed, core.AttemptsExceeded, core.WrongFlow, core.Overloaded}
+	return []Route{
+		On("POST", client+"/otp/request", Anybody, "Ask for a phone code", s.requestCode(core.Customer), core.ResendCooldown, core.AttemptsExceeded),
+		On("POST", mitra+"/otp/request", Anybody, "Ask for a phone code", s.requestCode(core.Mitra), core.ResendCooldown, core.Overloaded),
+		On("POST", client+"/otp/verify", Anybody, "Sign in by a phone code, or link the phone to the account of the Bearer token",
+			s.verifyCode(core.Customer), append(linking(), code...)...),
+		On("POST", mitra+"/otp/verify", Anybody, "Sign in by a phone code", s.verifyCode(core.Mitra), append(code, core.AccountInactive)...),
+		On("GET", client+"/me", Customers, "Who one is", s.me, core.NotFound),
+		On("GET", mitra+"/me", Mitras, "Who one is", s.me, core.NotFound),
 	}
-	return append(routes, s.paymentRoutes()...)
 }
 
 // Internal serves operations and the control center, whose routes are given as a table of their own. Its listener must be reachable

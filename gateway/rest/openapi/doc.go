@@ -3,7 +3,8 @@
 //
 //	types of requests and answers ──Of──► schemas ──┐
 //	table of routes ──────────────────► operations ─┴─► Document ──► JSON
-//	                                                        └──Check──► does this answer keep what the document says?
+//	                                                        ├──Check──► does this answer keep what the document says?
+//	                                                        └──Seen───► which answers does it promise that nobody ever got?
 //
 // It knows the part of JSON Schema that it writes itself: types, properties, required, items, enum, bounds, references. A
 // field is described by its tags:

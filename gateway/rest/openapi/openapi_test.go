@@ -127,6 +127,24 @@ func with(object, field string, value any) string {
 	return string(text)
 }
 
+func TestSeen_Missing(t *testing.T) {
+	t.Parallel()
+	d := openapi.New(openapi.Info{})
+	failure := &openapi.Schema{Properties: map[string]*openapi.Schema{"error": {
+		Properties: map[string]*openapi.Schema{"code": {Enum: []string{"NOT_FOUND", "GONE"}}},
+	}}}
+	d.Add("GET", "/things/{id}", &openapi.Operation{Responses: map[string]*openapi.Response{
+		"200": {Content: openapi.JSON(d.Of(reflect.TypeFor[inner](), openapi.Answer))}, "404": {Content: openapi.JSON(failure)},
+	}})
+	d.Add("POST", "/things", &openapi.Operation{Responses: map[string]*openapi.Response{"204": {}}})
+	var seen openapi.Seen
+	require.Equal(t, []string{"GET /things/{id} 200", "GET /things/{id} GONE", "GET /things/{id} NOT_FOUND", "POST /things 204"}, seen.Missing(d))
+	seen.Note(d, "GET", "/things/7", 200, []byte(`{"word":"a"}`))
+	seen.Note(d, "GET", "/things/8", 404, []byte(`{"error":{"code":"GONE"}}`))
+	seen.Note(d, "POST", "/things", 204, nil)
+	require.Equal(t, []string{"GET /things/{id} NOT_FOUND"}, seen.Missing(d))
+}
+
 type (
 	list[T any] struct {
 		Items []T `json:"items"`
