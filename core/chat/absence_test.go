@@ -113,12 +113,3 @@ func TestWatch(t *testing.T) {
 		})
 	}
 }
-
-func TestUnused(t *testing.T) {
-	t.Parallel()
-	require.EqualValues(t, 0, Unused(0, 0, 0), "nothing was put in")
-	require.EqualValues(t, 10_000, Unused(10_000, 0, 0), "never paid whole: all of it")
-	require.EqualValues(t, 25_000, Unused(25_000, 900, 900), "paid, and never begun")
-	require.EqualValues(t, 8_333, Unused(25_000, 300, 900), "rounded down")
-	require.EqualValues(t, 27, Unused(25_000, 1, 900))
-}

@@ -19,6 +19,14 @@
 //
 // ended, cancelled and unmatched are terminal: nothing leaves them.
 //
+// What was put into a session (its price, that of its extensions, credit) and comes back as credit at its end, by Unused:
+//
+//	searching, pending_payment    whoever ends it         all of it, or after a reroute the share of the seconds that are left
+//	active                        mitra, operator,        the share of the seconds that are left: price × left / total,
+//	                              deactivation            extensions counted in both
+//	                              customer, deletion      nothing: they leave it
+//	                              ends_at                 nothing is left
+//
 // Every instance runs the same deadline loop over the same rows. That is safe because each step is one transaction, guarded
 // by the status and by the deadline itself, so a step that another instance took already does nothing; and it is
 // what makes a deadline outlive the instance that set it.

@@ -66,7 +66,7 @@ type CreditReason string
 // The reasons.
 const (
 	Late     CreditReason = "late"     // money that nothing waited for any more
-	Returned CreditReason = "returned" // put into a session that came to nothing, or talk that was left
+	Returned CreditReason = "returned" // put into a session that came to nothing, or talk that was not given
 	Spent    CreditReason = "spent"    // on a session
 	ByHand   CreditReason = "operator" // given or taken by an operator
 	PaidBack CreditReason = "refund"   // given back through the vendor

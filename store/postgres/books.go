@@ -11,7 +11,7 @@ import (
 //	Receipts + Operators = Funds − Returned + Balances + Refunds
 //
 // and Funds are the Prices of what was started. Wrong lists what does not go together in single rows: balances that their ledgers do
-// not explain, payments that are not what arrived for them.
+// not explain, payments that are not what arrived for them, talk that was left and not credited.
 type Books struct {
 	Receipts  int64 // money that arrived
 	Operators int64 // credit given by hand, less what was taken
@@ -40,6 +40,14 @@ const booksSQL = `
 		(select coalesce(sum(credit), 0) from customers)::bigint,
 		(select coalesce(sum(amount), 0) from refunds where status <> 'failed')::bigint`
 
+// dueBackSQL is what must have come back for a session s that is over: for one that ended, the share of the seconds that were left unless its
+// customer left them, to a second; for one that never ran to its end, all of what was put in if it was not paid whole, else something.
+const dueBackSQL = `case
+		when s.status <> 'ended' then case when s.paid_seconds = 0 then s.funds else 1 end
+		when s.end_reason in ('mitra', 'operator', 'deactivated') then
+			floor(s.funds * least(greatest(ceil(extract(epoch from s.ends_at - s.ended_at)), 0), s.paid_seconds) / s.paid_seconds)
+		else 0 end`
+
 const wrongRowsSQL = `
 	select 'balance of customer ' || c.id from customers c
 	where c.credit <> coalesce((select sum(amount) from customer_credits where customer_id = c.id), 0)
@@ -57,6 +65,12 @@ const wrongRowsSQL = `
 	union all
 	select 'late money is no credit: ' || r.payment_id from payment_receipts r
 	where credited and not exists (select from customer_credits c where c.payment_id = r.payment_id and c.reason = 'late' and c.amount = r.amount)
+	union all
+	select 'returned for ' || s.id || ': ' || c.returned || ', to be ' || c.due from chat_sessions s
+	cross join lateral (
+		select coalesce(sum(amount), 0) as returned, ` + dueBackSQL + ` as due from customer_credits where session_id = s.id and reason = 'returned') c
+	where s.funds > 0 and s.status not in ('searching', 'pending_payment', 'active')
+		and case when s.status = 'ended' then abs(c.returned - c.due) > s.funds / s.paid_seconds + 1 else not c.returned between c.due and s.funds end
 	union all
 	select 'not paid, and it ran: ' || id from chat_sessions where price > 0 and status in ('active', 'ended') and paid_seconds = 0
 	union all

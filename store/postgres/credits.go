@@ -20,7 +20,7 @@ type entry struct {
 	note     string
 }
 
-// Customers are locked after everything else, each transaction one of them.
+// Customers are locked after everything else, and nothing is waited for then but another customer of a mitra who is deactivated.
 const creditSQL = `
 	with c as (update customers set credit = credit + $2 where id = $1 returning id, credit)
 	insert into customer_credits (customer_id, amount, balance, reason, session_id, payment_id, refund_id, operator_id, note)
@@ -55,11 +55,8 @@ func (t *tx) spendCredit(ctx context.Context, customer core.CustomerID, session 
 }
 
 // creditUnused gives back what a session that is over without a talk, or without the rest of it, has cost.
-func (t *tx) creditUnused(ctx context.Context, h held) error {
-	if h.status == chat.Active {
-		return nil
-	}
-	amount := chat.Unused(h.money.funds, h.money.left, h.money.paid)
+func (t *tx) creditUnused(ctx context.Context, h held, reason chat.EndReason) error {
+	amount := chat.Unused(h.status, reason, h.money.funds, h.money.left, h.money.paid)
 	if amount == 0 {
 		return nil
 	}

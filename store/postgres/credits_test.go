@@ -25,12 +25,12 @@ func TestCredit_IsSpentFirst(t *testing.T) {
 	w := newWorld(t)
 	c := w.customer()
 	w.gives(c, 35_000)
-	s, m := w.asksAs(c, w.paid)
+	s, _ := w.asksAs(c, w.paid)
 	require.Equal(t, chat.Active, s.Status, "fully covered: straight to active")
 	require.Nil(t, s.Payment)
 	require.EqualValues(t, 10_000, w.credit(c))
 	w.books()
-	_, err := w.db.Chat().End(t.Context(), s.ID, as(core.Mitra, m), "")
+	_, err := w.db.Chat().End(t.Context(), s.ID, as(core.Customer, c), "")
 	require.NoError(t, err)
 
 	s, _ = w.asksAs(c, w.paid)
@@ -112,7 +112,7 @@ func TestCredit_OfPaidTalkThatNeverBegan(t *testing.T) {
 	w.books()
 }
 
-func TestCredit_NoneForAFreeTalkOrOneThatWasEnded(t *testing.T) {
+func TestCredit_NoneForAFreeTalk(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	free, _ := w.starts()
@@ -120,9 +120,61 @@ func TestCredit_NoneForAFreeTalkOrOneThatWasEnded(t *testing.T) {
 	_, err := w.db.Pairing().Cancel(t.Context(), free.ID, free.CustomerID)
 	require.NoError(t, err)
 	require.Zero(t, w.credit(free.CustomerID))
-	s, m := w.runs()
-	_, err = w.db.Chat().End(t.Context(), s.ID, as(core.Mitra, m), "")
+	free, m := w.starts()
+	_, err = w.db.Chat().End(t.Context(), free.ID, as(core.Mitra, m), "")
 	require.NoError(t, err)
-	require.Zero(t, w.credit(s.CustomerID))
+	require.Zero(t, w.credit(free.CustomerID))
 	w.books()
+}
+
+// Whoever ends a talk that runs: its customer pays for what was given, and for all of it who leaves it.
+func TestCredit_OfTalkThatIsBrokenOff(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for name, c := range map[string]struct {
+		credited bool
+		over     func(s chat.Session, m core.MitraID) error
+	}{
+		"by its customer": {false, func(s chat.Session, _ core.MitraID) error {
+			_, err := w.db.Chat().End(t.Context(), s.ID, as(core.Customer, s.CustomerID), "")
+			return err
+		}},
+		"by the customer's deletion": {false, func(s chat.Session, _ core.MitraID) error {
+			_, err := w.db.Accounts().Delete(t.Context(), s.CustomerID)
+			return err
+		}},
+		"by its mitra": {true, func(s chat.Session, m core.MitraID) error {
+			_, err := w.db.Chat().End(t.Context(), s.ID, as(core.Mitra, m), "")
+			return err
+		}},
+		"by an operator": {true, func(s chat.Session, _ core.MitraID) error {
+			_, err := w.db.Admin().EndSession(t.Context(), core.OperatorID{}, s.ID, "")
+			return err
+		}},
+		"by the mitra's deactivation": {true, func(_ chat.Session, m core.MitraID) error {
+			_, err := w.db.Admin().Deactivate(t.Context(), core.OperatorID{}, m)
+			return err
+		}},
+	} {
+		s, m := w.runs()
+		asked, err := w.extends(s, w.sells(40_000), "k")
+		require.NoError(t, err)
+		require.Equal(t, payment.Extended, w.pays(asked.Payment.ID, 40_000))
+		pending, err := w.extends(s, w.paid, "k2")
+		require.NoError(t, err)
+		w.exec(`update chat_sessions set started_at = now() - interval '5 minutes', ends_at = now() + interval '900 seconds' where id = $1`, s.ID)
+		require.NoError(t, c.over(s, m), name)
+		status, _ := w.session(s.ID)
+		require.Equal(t, "ended", status, name)
+		if c.credited { // of two times ten minutes for 65,000, rounded up to a second
+			require.InDelta(t, 65_000*900/1200, w.credit(s.CustomerID), 65_000/1200*5, name)
+		} else {
+			require.Zero(t, w.credit(s.CustomerID), name)
+		}
+		before := w.credit(s.CustomerID)
+		_ = c.over(s, m)
+		require.Equal(t, before, w.credit(s.CustomerID), "%s: once", name)
+		require.Equal(t, payment.Credited, w.pays(pending.Payment.ID, 25_000))
+		w.books()
+	}
 }

@@ -126,11 +126,11 @@ func TestExtend_PaidWhileItEnds(t *testing.T) {
 func TestExtend_PaidAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	s, m := w.runs()
+	s, _ := w.runs()
 	asked, err := w.extends(s, w.paid, "k")
 	require.NoError(t, err)
 	w.opens(asked.Payment.ID)
-	_, err = w.db.Chat().End(t.Context(), s.ID, as(core.Mitra, m), "")
+	_, err = w.db.Chat().End(t.Context(), s.ID, as(core.Customer, s.CustomerID), "")
 	require.NoError(t, err)
 	require.Equal(t, "cancelled", w.paymentStatus(asked.Payment.ID))
 	require.Equal(t, payment.Credited, w.pays(asked.Payment.ID, 25_000))

@@ -57,6 +57,30 @@ func (l *trial) due(column string, status chat.Status) {
 	l.exec(fmt.Sprintf(`update chat_sessions set %s%s = now() where id = $1 and status = '%s'`, started, column, status), l.s.ID)
 }
 
+// mitraOf is who holds the session.
+func (l *trial) mitraOf() core.MitraID {
+	return value[core.MitraID](l.world, `
+		select coalesce((select mitra_id from chat_sessions where id = $1 and status in ('pending_payment', 'active')), $2)`, l.s.ID, core.MitraID{})
+}
+
+// left is how many seconds were left of a talk that ran and has just been ended: the clock may have come to another second between its lock
+// and its end.
+func (l *trial) left() int {
+	if !l.m.live() || l.m.now.status != chat.Active {
+		return 0
+	}
+	var left int
+	var returned int64
+	require.NoError(l.rt, l.sql.QueryRow(l.t.Context(), `
+		select greatest(ceil(extract(epoch from ends_at - ended_at)), 0)::integer,
+			(select coalesce(sum(amount), 0) from customer_credits c where c.session_id = s.id and c.reason = 'returned')
+		from chat_sessions s where id = $1`, l.s.ID).Scan(&left, &returned))
+	if more := min(left+1, l.m.now.paid); returned == l.m.now.funds*int64(more)/int64(l.m.now.paid) {
+		return more
+	}
+	return left
+}
+
 var trialSteps = map[string]func(l *trial){
 	"ask": func(l *trial) {
 		pack, price := l.paid, modelPrice
@@ -101,28 +125,45 @@ var trialSteps = map[string]func(l *trial){
 	},
 	"cancel": func(l *trial) {
 		_, err := l.db().Pairing().Cancel(l.t.Context(), l.s.ID, l.customer)
-		l.took(l.m.over(chat.Cancelled, payment.Cancelled), err)
+		l.took(l.m.over(chat.Cancelled, payment.Cancelled, 0), err)
 	},
 	"end": func(l *trial) {
 		_, err := l.db().Chat().End(l.t.Context(), l.s.ID, as(core.Customer, l.customer), "")
-		l.took(l.m.over(chat.Ended, payment.Cancelled), err)
+		l.took(l.m.over(chat.Ended, payment.Cancelled, 0), err)
+	},
+	"the mitra ends": func(l *trial) {
+		_, err := l.db().Chat().End(l.t.Context(), l.s.ID, as(core.Mitra, l.mitraOf()), "")
+		l.took(l.m.over(chat.Ended, payment.Cancelled, l.left()), err)
+	},
+	"an operator ends": func(l *trial) {
+		to, live := l.m.brokenOff(), l.m.live()
+		_, err := l.db().Admin().EndSession(l.t.Context(), core.OperatorID{}, l.s.ID, "")
+		if live {
+			l.took(l.m.over(to, payment.Cancelled, l.left()), err)
+		}
+	},
+	"the mitra is deactivated": func(l *trial) {
+		if mitra := l.mitraOf(); !mitra.IsZero() {
+			_, err := l.db().Admin().Deactivate(l.t.Context(), core.OperatorID{}, mitra)
+			l.took(l.m.over(l.m.brokenOff(), payment.Cancelled, l.left()), err)
+		}
 	},
 	"the end is due": func(l *trial) {
 		l.due("ends_at", chat.Active)
 		l.took(true, l.db().Chat().Expire(l.t.Context(), l.s.ID))
-		l.m.over(chat.Ended, payment.Expired)
+		l.m.over(chat.Ended, payment.Expired, 0)
 	},
 	"the payment is due": func(l *trial) {
 		l.due("payment_deadline_at", chat.PendingPayment)
 		l.took(true, l.db().Chat().PaymentTimeout(l.t.Context(), l.s.ID))
 		if l.m.live() && l.m.now.status == chat.PendingPayment {
-			l.m.over(chat.Cancelled, payment.Expired)
+			l.m.over(chat.Cancelled, payment.Expired, 0)
 		}
 	},
 	"the search is over": func(l *trial) {
 		l.due("search_deadline_at", chat.Searching)
 		l.took(true, l.db().Pairing().Unmatch(l.t.Context(), l.s.ID))
-		l.m.over(chat.Unmatched, payment.Cancelled)
+		l.m.over(chat.Unmatched, payment.Cancelled, 0)
 	},
 	"extend": func(l *trial) {
 		pack, price := l.paid, modelPrice
@@ -227,6 +268,9 @@ func (l *trial) agree(step string) {
 	require.Equal(l.rt, want, got, step)
 }
 
+// trialStarts lead to where there is much to happen, which steps by chance alone seldom do.
+var trialStarts = [][]string{nil, {"accept"}, {"accept", "pay"}, {"accept", "pay", "extend", "pay"}, {"accept", "pay", "reroute", "accept"}}
+
 func TestMoney_AgainstTheModel(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -235,8 +279,8 @@ func TestMoney_AgainstTheModel(t *testing.T) {
 	dbs := []*postgres.DB{w.db, w.second()}
 	rapid.Check(t, func(rt *rapid.T) {
 		l := &trial{world: w, rt: rt, dbs: dbs, customer: w.customer()}
-		trialSteps["ask"](l)
-		for _, step := range rapid.SliceOfN(rapid.SampledFrom(names(trialSteps)), 1, 25).Draw(rt, "steps") {
+		steps := append([]string{"ask"}, rapid.SampledFrom(trialStarts).Draw(rt, "start")...)
+		for _, step := range append(steps, rapid.SliceOfN(rapid.SampledFrom(names(trialSteps)), 4, 25).Draw(rt, "steps")...) {
 			trialSteps[step](l)
 			l.agree(step)
 		}

@@ -98,14 +98,20 @@ func (m *model) reroute() bool {
 	return true
 }
 
-// over ends the talk; what it had open is closed, what was put in for nothing comes back.
-func (m *model) over(to chat.Status, bills payment.Status) bool {
+// over ends the talk; what it had open is closed, what was put in for nothing comes back. left is what was left of a talk that ran, if that
+// is the customer's.
+func (m *model) over(to chat.Status, bills payment.Status, left int) bool {
 	t := m.now
 	if !m.live() || !chat.May(t.status, to) {
 		return false
 	}
-	if t.status != chat.Active {
-		m.credit += chat.Unused(t.funds, t.left, t.paid)
+	if t.status == chat.Active {
+		t.left = left
+	}
+	if t.paid > 0 {
+		m.credit += t.funds * int64(t.left) / int64(t.paid)
+	} else {
+		m.credit += t.funds
 	}
 	for _, b := range m.bills {
 		if b.of == t && b.status.Waits() {
@@ -114,6 +120,14 @@ func (m *model) over(to chat.Status, bills payment.Status) bool {
 	}
 	t.status, t.extended = to, nil
 	return true
+}
+
+// brokenOff is what becomes of the talk when neither of its sides ends it.
+func (m *model) brokenOff() chat.Status {
+	if m.live() && m.now.status == chat.Active {
+		return chat.Ended
+	}
+	return chat.Cancelled
 }
 
 func (m *model) extend(price int64) bool {

@@ -91,17 +91,20 @@ type sessionMoney struct {
 	price     int64
 	funds     int64
 	paid      int              // seconds of talk that are paid; 0: none yet
-	left      int              // of those, while the talk does not run
+	left      int              // of those, whether the talk rests or runs
 	extension core.ExtensionID // that waits for its payment
 }
 
 // unpaid tells whether there may be an open invoice for the session itself.
 func (m sessionMoney) unpaid() bool { return m.price > 0 && m.paid == 0 }
 
+// What is left of a talk that runs, in seconds begun; null of one that does not.
+const leftRunning = `least(greatest(ceil(extract(epoch from s.ends_at - clock_timestamp()))::integer, 0), s.paid_seconds)`
+
 const heldColumns = `s.id, s.status, s.customer_id, s.mitra_id, s.end_reason,
 		coalesce(clock_timestamp() >= case s.status when 'searching' then s.search_deadline_at
 			when 'pending_payment' then s.payment_deadline_at when 'active' then s.ends_at end, false),
-		s.round, s.price, s.funds, s.paid_seconds, coalesce(s.seconds_left, 0), s.extension_id`
+		s.round, s.price, s.funds, s.paid_seconds, coalesce(s.seconds_left, ` + leftRunning + `, 0), s.extension_id`
 
 func (h *held) columns() []any {
 	return []any{
@@ -159,7 +162,7 @@ func (t *tx) move(ctx context.Context, sql string, id core.SessionID, from, to c
 	return s, err
 }
 
-// finish ends a session under lock for good: its invoices, its open offers and its mitra go with it, what was put into a talk that did
+// finish ends a session under lock for good: its invoices, its open offers and its mitra go with it, what was put into talk that did
 // not take place is credited, both sides are told.
 func (t *tx) finish(ctx context.Context, h held, to chat.Status, by actor, reason chat.EndReason, note string) (chat.Session, error) {
 	if !chat.May(h.status, to) {
@@ -172,7 +175,7 @@ func (t *tx) finish(ctx context.Context, h held, to chat.Status, by actor, reaso
 	if err != nil {
 		return chat.Session{}, err
 	}
-	if err := t.creditUnused(ctx, h); err != nil {
+	if err := t.creditUnused(ctx, h, reason); err != nil {
 		return chat.Session{}, err
 	}
 	if h.status == chat.Searching {
