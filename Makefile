@@ -26,7 +26,7 @@ test: ## all tests with the race detector, on stores of their own
 
 .PHONY: chaos
 chaos: ## faults with their real durations, under load, for each seed of SEEDS=1,2,3 (about a quarter of an hour each)
-	CHAOS=long CHAOS_SEED=$(SEEDS) $(GO) test -timeout 4h -v -run '^TestChaos$$' ./cmd/bestie
+	CHAOS=long CHAOS_SEED=$(SEEDS) $(GO) test -timeout 4h -parallel 2 -v -run '^TestChaos$$' ./cmd/bestie
 
 .PHONY: chaos-money
 chaos-money: ## paid sessions for 10 minutes (FOR=10m) while everything is killed and cut; the books must be level

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/halobestie/bestie-gateway/bench/client"
 )
@@ -60,7 +58,7 @@ func (w *world) explainSeed(err error) error {
 // choosePackages finds the package that costs nothing, and the cheapest that costs something.
 func (w *world) choosePackages(ctx context.Context, account client.Account) error {
 	var packages []client.Package
-	err := patiently(ctx, func() (err error) { packages, err = w.apis[0].Packages(ctx, account); return err })
+	err := client.Patiently(ctx, func() (err error) { packages, err = w.apis[0].Packages(ctx, account); return err })
 	if err != nil {
 		return fmt.Errorf("list the packages: %w", err)
 	}
@@ -87,7 +85,7 @@ func fill(ctx context.Context, n int, sign func(i int) (client.Account, error)) 
 	for worker := range 16 {
 		group.Go(func() {
 			for i := worker; i < n; i += 16 {
-				errs[i] = patiently(ctx, func() (err error) { accounts[i], err = sign(i); return err })
+				errs[i] = client.Patiently(ctx, func() (err error) { accounts[i], err = sign(i); return err })
 				if errs[i] != nil {
 					return
 				}
@@ -101,20 +99,4 @@ func fill(ctx context.Context, n int, sign func(i int) (client.Account, error)) 
 		}
 	}
 	return accounts, nil
-}
-
-// How often something is tried for which the gateway has no time just now (503), and after what pause.
-const (
-	tries    = 20
-	tryAgain = 250 * time.Millisecond
-)
-
-func patiently(ctx context.Context, try func() error) (err error) {
-	for range tries {
-		var status *client.StatusError
-		if err = try(); !errors.As(err, &status) || status.Status != http.StatusServiceUnavailable || !pause(ctx, tryAgain) {
-			break
-		}
-	}
-	return err
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/url"
 	"testing"
@@ -60,38 +59,65 @@ func (x times) pick(short, long time.Duration) time.Duration {
 	return short
 }
 
-// arena is where a fault happens: private stores, two instances on them, and a small crowd of simulated clients.
+// arena is where a fault happens: stores, two instances on them, and a small crowd of simulated clients.
 type arena struct {
 	t     *testing.T
 	times times
 	seed  uint64
 	world *world
 
-	postgres, valkey *local.Server
-	databaseURL      string // as a role that limits hold for, past all proxies
-	adminURL         string // the same database as its superuser
-	a, b             *stand
+	postgres    *local.Server // nil: nothing happens to it
+	valkey      *local.Server
+	databaseURL string // as a role that limits hold for, past all proxies
+	adminURL    string // the same database as its superuser
+	a, b        *stand
 
 	oracle  *oracle.Oracle
 	crowd   sim.Options
 	slowest time.Duration // what a request may take, by the rules; 0: not judged
 }
 
-// role is the database user of the instances: the superuser is above every limit.
+// role is the database user of the instances where Postgres is broken: the superuser is above every limit.
 const role = "gateway"
 
-// newArena starts the stores and starts no instance.
-func newArena(t *testing.T, x times, seed uint64) *arena {
+// newArena makes the stores and starts no instance. Valkey is the arena's own, and so is Postgres if that is to be broken.
+func newArena(t *testing.T, x times, seed uint64, breaksPostgres bool) *arena {
 	t.Helper()
-	a := &arena{t: t, times: x, seed: seed}
+	a := &arena{t: t, times: x, seed: seed, valkey: valkeytest.Private(t)}
+	if breaksPostgres {
+		a.startPostgres()
+	} else {
+		a.databaseURL = pgtest.URL(t)
+		a.adminURL = a.databaseURL
+	}
+	a.world = &world{t: t, databaseURL: a.databaseURL, valkeyURL: a.valkey.URL()}
+	a.world.seed()
+	a.world.set("pairing_wave_seconds", 5)
+	a.a, a.b = a.newStand(), a.newStand()
+	size := 1
+	if x.long {
+		size = 4
+	}
+	a.crowd = sim.Options{
+		Mitras: 12 * size, Customers: 5 * size, PairingsPerSecond: float64(5 * size), Verify: true, Alone: true, Seed: seed, Probes: -1,
+		Think:  sim.Range{Min: 5 * time.Millisecond, Max: 30 * time.Millisecond},
+		Talk:   sim.Range{Min: 200 * time.Millisecond, Max: 800 * time.Millisecond},
+		Breaks: 8 * time.Second, Stale: x.staleLimit(), Settle: x.settled(),
+		AnswerTimeout: x.pick(25*time.Second, time.Minute), WindDown: 40 * time.Second,
+	}
+	return a
+}
+
+// startPostgres starts a server of the arena's own.
+func (a *arena) startPostgres() {
+	t := a.t
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	var err error
 	a.postgres, err = local.Postgres(ctx, local.Options{Private: true})
 	require.NoError(t, err)
 	t.Cleanup(a.postgres.Stop)
-	a.valkey = valkeytest.Private(t)
-
 	pgtest.Exec(t, a.postgres.URL(), `create role `+role+` login password '`+role+`'`)
 	pgtest.Exec(t, a.postgres.URL(), `create database bestie owner `+role)
 	u, err := url.Parse(a.postgres.URL())
@@ -101,22 +127,6 @@ func newArena(t *testing.T, x times, seed uint64) *arena {
 	u.User = url.UserPassword(role, role)
 	a.databaseURL = u.String()
 	require.NoError(t, postgres.Migrate(ctx, a.databaseURL, slog.New(slog.DiscardHandler)))
-	a.world = &world{t: t, databaseURL: a.databaseURL, valkeyURL: a.valkey.URL()}
-	require.NoError(t, perform(ctx, []string{"seed"}, &shell{out: io.Discard, err: io.Discard, environ: []string{"DATABASE_URL=" + a.databaseURL}}))
-	a.world.set("pairing_wave_seconds", 5)
-	a.a, a.b = a.newStand(), a.newStand()
-	size := 1
-	if x.long {
-		size = 4
-	}
-	a.crowd = sim.Options{
-		Mitras: 16 * size, Customers: 6 * size, PairingsPerSecond: float64(6 * size), Verify: true, Alone: true, Seed: seed, Probes: -1,
-		Think:  sim.Range{Min: 5 * time.Millisecond, Max: 30 * time.Millisecond},
-		Talk:   sim.Range{Min: 200 * time.Millisecond, Max: 800 * time.Millisecond},
-		Breaks: 8 * time.Second, Stale: x.staleLimit(), Settle: x.settled(),
-		AnswerTimeout: x.pick(25*time.Second, time.Minute), WindDown: 40 * time.Second,
-	}
-	return a
 }
 
 // play lets the crowd use both instances while fault happens to them, and has everything judged. It gives the run's report.
@@ -152,8 +162,22 @@ const (
 	otherTurns = 50
 )
 
-// judgeTimes tells how long requests took, and fails only for what no busy machine explains: three times what the rules allow, and
-// what this process itself had to wait for its turns.
+// bearable is above what a busy machine explains: three times what the rules allow, and what this process itself had to wait for
+// its turns.
+func bearable(allowed time.Duration, turns int, lag time.Duration) time.Duration {
+	return 3*allowed + time.Duration(turns)*lag
+}
+
+// stopwatch measures until the result is asked for something that may take as long as is allowed then.
+func stopwatch(t *testing.T) (mustBeWithin func(allowed time.Duration)) {
+	began, lag := time.Now(), watchLag(t.Context())
+	return func(allowed time.Duration) {
+		t.Helper()
+		require.Less(t, time.Since(began), bearable(allowed, otherTurns, lag()))
+	}
+}
+
+// judgeTimes tells how long requests took, and fails only for what no busy machine explains.
 func (a *arena) judgeTimes(report sim.Report, lag time.Duration) {
 	beat, other := report.Latency(sim.LatencyHeartbeat), report.Latency(sim.LatencyAnswer)
 	for _, l := range []sim.Latency{beat, other} {
@@ -162,10 +186,10 @@ func (a *arena) judgeTimes(report sim.Report, lag time.Duration) {
 	if a.slowest == 0 {
 		return
 	}
-	if limit := 3*a.slowest + otherTurns*lag; other.Max > limit {
+	if other.Max > bearable(a.slowest, otherTurns, lag) {
 		a.t.Errorf("seed %d: an answer took %v, and %v are allowed", a.seed, other.Max, a.slowest)
 	}
-	if limit := 3*beatSlowest + beatTurns*lag; beat.P99 > limit {
+	if beat.P99 > bearable(beatSlowest, beatTurns, lag) {
 		a.t.Errorf("seed %d: a heartbeat's ack took %v, and %v are allowed", a.seed, beat.P99, beatSlowest)
 	}
 }
@@ -245,7 +269,7 @@ func (a *arena) until(holds func() bool, what string, args ...any) {
 	a.t.Helper()
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
-	limit := time.NewTimer(4*patience + a.times.pick(0, 3*time.Minute))
+	limit := time.NewTimer(2*patience + a.times.pick(0, 3*time.Minute))
 	defer limit.Stop()
 	for !holds() {
 		select {

@@ -24,10 +24,16 @@ func (a *arena) guest(at *stand) *guest {
 	t.Helper()
 	api := client.NewAPI(at.public, at.internal)
 	defer api.Close()
-	account, err := api.SeedMitra(t.Context(), "+6281390000001", "Guest")
-	require.NoError(t, err)
-	socket, err := client.Dial(t.Context(), client.Dialing{Target: at.public, Token: account.AccessToken})
-	require.NoError(t, err)
+	var account client.Account
+	require.NoError(t, client.Patiently(t.Context(), func() (err error) {
+		account, err = api.SeedMitra(t.Context(), "+6281390000001", "Guest")
+		return err
+	}))
+	var socket *client.Socket
+	require.NoError(t, client.Patiently(t.Context(), func() (err error) {
+		socket, err = client.Dial(t.Context(), client.Dialing{Target: at.public, Token: account.AccessToken})
+		return err
+	}))
 	g := &guest{arena: a, id: account.ID, closed: make(chan protocol.CloseCode, 1)}
 	var running sync.WaitGroup
 	ended := make(chan struct{})
@@ -60,7 +66,7 @@ func (a *arena) guest(at *stand) *guest {
 	return g
 }
 
-// row reads something of the guest's row.
+// is tells whether something holds of the guest's row.
 func (g *guest) is(condition string) bool {
 	return g.arena.count(`select count(*) from mitras where id = $1 and `+condition, g.id.String()) == 1
 }
@@ -71,7 +77,7 @@ func (g *guest) mustClose(want protocol.CloseCode) {
 	select {
 	case code := <-g.closed:
 		require.Equal(g.arena.t, want, code)
-	case <-time.After(2 * patience):
+	case <-time.After(patience):
 		require.FailNow(g.arena.t, "the guest's socket stays", "seed %d", g.arena.seed)
 	}
 }

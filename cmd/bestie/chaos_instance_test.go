@@ -13,15 +13,15 @@ import (
 
 func instanceTrials() []trial {
 	return []trial{
-		{"an instance is killed between commit and publish", instanceKilled},
-		{"both instances are killed and started again", bothInstancesKilled},
-		{"an instance is told to stop", instanceStopped},
-		{"an instance stands still", instanceFrozen},
-		{"a clock is a minute ahead", func(a *arena) { clockOff(a, time.Minute) }},
-		{"a clock is a minute behind", func(a *arena) { clockOff(a, -time.Minute) }},
-		{"valkey is killed and an instance is told to stop", valkeyKilledInstanceStopped},
-		{"both stores are killed", bothKilled},
-		{"one instance is cut off from valkey and its clock is off", cutClockOff},
+		{name: "an instance is killed between commit and publish", run: instanceKilled},
+		{name: "both instances are killed and started again", run: bothInstancesKilled},
+		{name: "an instance is told to stop", run: instanceStopped},
+		{name: "an instance stands still", run: instanceFrozen},
+		{name: "a clock is a minute ahead", run: func(a *arena) { clockOff(a, time.Minute) }},
+		{name: "a clock is a minute behind", run: func(a *arena) { clockOff(a, -time.Minute) }},
+		{name: "valkey is killed and an instance is told to stop", run: valkeyKilledInstanceStopped},
+		{name: "both stores are killed", run: bothKilled, breaksPostgres: true},
+		{name: "one instance is cut off from valkey and its clock is off", run: cutClockOff},
 	}
 }
 

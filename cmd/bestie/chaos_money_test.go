@@ -29,7 +29,7 @@ func TestChaosMoney(t *testing.T) {
 		seed, err = strconv.ParseUint(text, 10, 64)
 		require.NoError(t, err)
 	}
-	a := newArena(t, shortTimes, seed)
+	a := newArena(t, shortTimes, seed, true)
 	a.world.set("payment_timeout_seconds", 60)
 	a.world.set("reroute_after_seconds", 30)
 	a.crowd.Paid, a.crowd.Customers, a.crowd.AnswerTimeout = true, 10, 45*time.Second

@@ -13,11 +13,11 @@ import (
 
 func postgresTrials() []trial {
 	return []trial{
-		{"postgres is killed and comes back", postgresKilled},
-		{"postgres is frozen", postgresFrozen},
-		{"postgres takes no more connections", postgresFull},
-		{"answers of postgres are lost", answersLost},
-		{"one instance is cut off from postgres", postgresCut},
+		{name: "postgres is killed and comes back", run: postgresKilled, breaksPostgres: true},
+		{name: "postgres is frozen", run: postgresFrozen, breaksPostgres: true},
+		{name: "postgres takes no more connections", run: postgresFull, breaksPostgres: true},
+		{name: "answers of postgres are lost", run: answersLost},
+		{name: "one instance is cut off from postgres", run: postgresCut},
 	}
 }
 

@@ -179,7 +179,7 @@ func (s *said) String() string {
 
 // await waits for a line.
 func (s *said) await(line *regexp.Regexp) (match []string, ok bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), 4*patience)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 	defer cancel()
 	for {
 		s.mu.Lock()

@@ -14,13 +14,13 @@ import (
 
 func valkeyTrials() []trial {
 	return []trial{
-		{"valkey is killed and comes back empty", valkeyKilled},
-		{"valkey is frozen", valkeyFrozen},
-		{"valkey is emptied", valkeyEmptied},
-		{"valkey is slow", func(a *arena) { valkeyWorse(a, fault.Mode{Delay: 500 * time.Millisecond}) }},
-		{"valkey is behind a narrow line", func(a *arena) { valkeyWorse(a, fault.Mode{BytesPerSecond: 5000}) }},
-		{"one instance is cut off from valkey", valkeyCut},
-		{"the subscriptions are lost", subscriptionsLost},
+		{name: "valkey is killed and comes back empty", run: valkeyKilled},
+		{name: "valkey is frozen", run: valkeyFrozen},
+		{name: "valkey is emptied", run: valkeyEmptied},
+		{name: "valkey is slow", run: func(a *arena) { valkeyWorse(a, fault.Mode{Delay: 500 * time.Millisecond}) }},
+		{name: "valkey is behind a narrow line", run: func(a *arena) { valkeyWorse(a, fault.Mode{BytesPerSecond: 5000}) }},
+		{name: "one instance is cut off from valkey", run: valkeyCut},
+		{name: "the subscriptions are lost", run: subscriptionsLost},
 	}
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -22,13 +21,8 @@ func (a *account) call(at *instance, method, path, body string) (int, string) {
 	require.NoError(a.w.t, err)
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Authorization", "Bearer "+a.token)
-	request.Close = true
-	response, err := http.DefaultClient.Do(request)
-	require.NoError(a.w.t, err)
-	defer response.Body.Close()
-	content, err := io.ReadAll(response.Body)
-	require.NoError(a.w.t, err)
-	return response.StatusCode, string(content)
+	status, content := a.w.exchange(request)
+	return status, string(content)
 }
 
 // renew changes the account's refresh token for its successor and gives the one before.
@@ -75,12 +69,12 @@ func signedOutEverywhere(t *testing.T, w *world, within time.Duration) {
 		t.Run(name, func(t *testing.T) {
 			customer, other := a.customer(), a.customer()
 			here, there, bystander := customer.connect(), customer.connectAt(b), other.connectAt(b)
-			began := time.Now()
+			ended := stopwatch(t)
 			end(t, customer, a)
 			for _, socket := range []*app{here, there} {
 				require.Equal(t, protocol.CloseRevoked, socket.awaitClose())
 			}
-			require.Less(t, time.Since(began), within)
+			ended(within)
 			for _, at := range []*instance{a, b} {
 				status, text := customer.call(at, "GET", "/api/client/auth/me", "")
 				require.Equal(t, http.StatusUnauthorized, status)

@@ -37,6 +37,9 @@ func (a *account) connectAt(at *instance) *app {
 	a.w.t.Helper()
 	c := a.dial(at, a.token)
 	c.welcome = await[protocol.Welcome](c)
+	if c.welcome.State == nil { // Postgres had no time for it
+		c.welcome.State = c.do(protocol.StateGet{}).State
+	}
 	return c
 }
 
@@ -172,11 +175,7 @@ type request interface {
 // do sends a request and gives its ack.
 func (c *app) do(r request) protocol.Ack {
 	c.account.w.t.Helper()
-	frame := c.answer(c.send(r))
-	var failure protocol.Error
-	if frame.Kind == protocol.KindError {
-		require.NoError(c.account.w.t, failure.Decode(frame.Body))
-	}
+	frame, failure := c.ask(r)
 	require.Equal(c.account.w.t, protocol.KindAck, frame.Kind, "%+v", failure)
 	var ack protocol.Ack
 	require.NoError(c.account.w.t, ack.Decode(frame.Body))
@@ -186,11 +185,28 @@ func (c *app) do(r request) protocol.Ack {
 // fail sends a request that is to be refused, and gives the error.
 func (c *app) fail(r request) protocol.Error {
 	c.account.w.t.Helper()
-	frame := c.answer(c.send(r))
+	frame, failure := c.ask(r)
 	require.Equal(c.account.w.t, protocol.KindError, frame.Kind)
-	var failure protocol.Error
-	require.NoError(c.account.w.t, failure.Decode(frame.Body))
 	return failure
+}
+
+// askAgain is the pause before a request that the gateway has no time for is sent again, within patience.
+const askAgain = 250 * time.Millisecond
+
+// ask sends a request and gives its answer, which is not "not now": the apps ask again then, and all requests bear it.
+func (c *app) ask(r request) (frame protocol.Frame, failure protocol.Error) {
+	c.account.w.t.Helper()
+	for end := time.Now().Add(patience); ; {
+		frame = c.answer(c.send(r))
+		if frame.Kind == protocol.KindError {
+			require.NoError(c.account.w.t, failure.Decode(frame.Body))
+		}
+		if failure.Code != protocol.CodeUnavailable && failure.Code != protocol.CodeOverloaded || time.Now().After(end) {
+			return frame, failure
+		}
+		failure = protocol.Error{}
+		<-time.After(askAgain)
+	}
 }
 
 // send sends a request and gives its id; tell is for those that want no answer.
