@@ -33,8 +33,9 @@ import (
 //	drain: connections are sent away over DRAIN_SECONDS
 //	everything stopped in reverse, stores closed
 type program struct {
-	cfg config.Serve
-	log *slog.Logger
+	cfg   config.Serve
+	log   *slog.Logger
+	alone bool // machine.alone
 
 	db       *postgres.DB
 	valkey   *valkey.Client
@@ -151,6 +152,9 @@ func (p *program) start(ctx context.Context, running *parts) error {
 	running.start("payments", p.payment.Run)
 	running.start("gateway", p.gateway.Run)
 	running.start("instance report", p.report)
+	if p.alone {
+		running.start("memory", keepLean)
+	}
 	return nil
 }
 

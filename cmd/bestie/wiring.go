@@ -26,7 +26,7 @@ import (
 // closed.
 func newProgram(ctx context.Context, cfg config.Serve, m machine, log *slog.Logger) (*program, error) {
 	clock := m.clock
-	p := &program{cfg: cfg, log: log, started: make(chan struct{})}
+	p := &program{cfg: cfg, log: log, alone: m.alone, started: make(chan struct{})}
 
 	// The stores.
 	var err error
