@@ -29,10 +29,13 @@ func (a *Admin) Settings(ctx context.Context) ([]admin.StoredSetting, error) {
 func (a *Admin) PutSetting(ctx context.Context, by core.OperatorID, key string, value json.RawMessage) (now admin.StoredSetting, err error) {
 	err = a.db.inTx(ctx, "put setting", func(ctx context.Context, t *tx) error {
 		was, err := t.storedSetting(ctx, key)
-		if err != nil && !missing(err) {
+		if missing(err) {
+			was, err = admin.StoredSetting{Key: key, Value: defaultOf(key)}, nil
+		}
+		if err != nil {
 			return err
 		}
-		if err == nil && sameJSON(was.Value, value) {
+		if sameJSON(was.Value, value) {
 			now = was
 			return nil
 		}
@@ -42,11 +45,7 @@ func (a *Admin) PutSetting(ctx context.Context, by core.OperatorID, key string, 
 		if now, err = t.storedSetting(ctx, key); err != nil {
 			return err
 		}
-		before := fields(nil)
-		if was.Value != nil {
-			before = fields{"key": key, "value": was.Value}
-		}
-		return t.audit(ctx, by, "config.put", [16]byte{}, before, fields{"key": key, "value": now.Value})
+		return t.audit(ctx, by, "config.put", [16]byte{}, fields{"key": key, "value": was.Value}, fields{"key": key, "value": now.Value})
 	})
 	if err != nil {
 		return now, err
@@ -90,6 +89,16 @@ func (t *tx) storedSetting(ctx context.Context, key string) (admin.StoredSetting
 		return admin.StoredSetting{}, err
 	}
 	return pgx.CollectExactlyOneRow(rows, scanStoredSetting)
+}
+
+// defaultOf is what holds for a key without a row; nil for none of ours.
+func defaultOf(key string) json.RawMessage {
+	for _, setting := range core.SettingsTable {
+		if setting.Key == key {
+			return json.RawMessage(setting.DefaultJSON())
+		}
+	}
+	return nil
 }
 
 func sameJSON(a, b json.RawMessage) bool {

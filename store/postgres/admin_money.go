@@ -232,7 +232,8 @@ func (a *Admin) RerouteSession(ctx context.Context, by core.OperatorID, id core.
 			if _, err := t.reroute(ctx, h, actor{core.Operator, core.UserID(by)}, "reroute", note); err != nil {
 				return err
 			}
-			if err := t.audit(ctx, by, "session.reroute", id, fields{"status": h.status, "mitra_id": h.mitra}, fields{"note": note}); err != nil {
+			if err := t.audit(ctx, by, "session.reroute", id, fields{"status": h.status, "mitra_id": h.mitra},
+				fields{"status": chat.Searching, "note": note}); err != nil {
 				return err
 			}
 		}

@@ -169,7 +169,7 @@ func (a *Admin) SignOut(ctx context.Context, by core.OperatorID, kind core.UserT
 		if n = len(revoked); err != nil || n == 0 {
 			return err
 		}
-		return t.audit(ctx, by, auditKind[kind]+".sign_out", id, nil, fields{"revoked_auth_sessions": n})
+		return t.audit(ctx, by, auditKind[kind]+".sign_out", id, fields{"auth_sessions": n}, fields{"auth_sessions": 0})
 	})
 	return n, err
 }

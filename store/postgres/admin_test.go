@@ -153,6 +153,9 @@ func TestConfig_PutIsNotedAndHoldsEverywhere(t *testing.T) {
 	var mirrored []core.MitraID
 	w.db.OnCommit(func(_ []core.Event, mitras []core.MitraID) { mirrored = append(mirrored, mitras...) })
 	m := w.mitra()
+	before, err := a.PutSetting(t.Context(), by, "mitra_max_capacity", json.RawMessage(`1`))
+	require.NoError(t, err)
+	require.Zero(t, before.UpdatedBy, "what holds already is not written")
 	for _, put := range []string{`4`, `4`, `5`} {
 		now, err := a.PutSetting(t.Context(), by, "mitra_max_capacity", json.RawMessage(put))
 		require.NoError(t, err)
@@ -161,7 +164,7 @@ func TestConfig_PutIsNotedAndHoldsEverywhere(t *testing.T) {
 	}
 	require.Equal(t, 5, w.db.Settings().Current().MitraMaxCapacity)
 	require.Contains(t, mirrored, m, "it can hold more now")
-	require.Equal(t, []string{`- {"key": "mitra_max_capacity", "value": 4}`, `{"key": "mitra_max_capacity", "value": 4} {"key": "mitra_max_capacity", "value": 5}`},
+	require.Equal(t, []string{`{"key": "mitra_max_capacity", "value": 1} {"key": "mitra_max_capacity", "value": 4}`, `{"key": "mitra_max_capacity", "value": 4} {"key": "mitra_max_capacity", "value": 5}`},
 		value[[]string](w, `select array_agg(coalesce(before::text, '-') || ' ' || after order by id) from audit_logs where action = 'config.put'`))
 }
 
@@ -185,6 +188,7 @@ func TestPackages_LifeOfOne(t *testing.T) {
 
 func TestSignOut_EachKind(t *testing.T) {
 	t.Parallel()
+	auditKind := map[core.UserType]string{core.Operator: "operator", core.Mitra: "mitra", core.Customer: "customer"}
 	w := newWorld(t)
 	by := w.operator(core.Attendant)
 	for kind, id := range map[core.UserType]core.UserID{
@@ -199,7 +203,7 @@ func TestSignOut_EachKind(t *testing.T) {
 		n, err = w.db.Admin().SignOut(t.Context(), by, kind, id)
 		require.NoError(t, err)
 		require.Zero(t, n)
-		require.Len(t, w.audited(id), 1)
+		require.Equal(t, []string{auditKind[kind] + `.sign_out {"auth_sessions": 2} -> {"auth_sessions": 0}`}, w.audited(id))
 		_, err = w.db.Admin().SignOut(t.Context(), by, kind, core.NewID[core.UserID]())
 		code(t, err, core.NotFound)
 	}

@@ -29,6 +29,9 @@ import (
 
 func TestMain(m *testing.M) {
 	code := pgtest.Main(m)
+	if code == 0 {
+		code = report(neverSeen())
+	}
 	if err := goleak.Find(); code == 0 && err != nil {
 		os.Stderr.WriteString(err.Error() + "\n")
 		code = 1
@@ -38,18 +41,18 @@ func TestMain(m *testing.M) {
 
 const password = "Benar-benar 1"
 
+var secret = bytes.Repeat([]byte("s"), 32)
+
 // house is the internal router over the real rooms on a database of its own. Every answer is held against the description.
 type house struct {
-	t          *testing.T
-	url        string // of the database
-	db         *postgres.DB
-	auth       *auth.Service
-	server     *httptest.Server
-	described  *openapi.Document
-	boss, ani  person // an admin, and an operator who is none
-	fleet      *fleet
-	answeredMu sync.Mutex
-	answered   map[string]bool // routes that have given a success
+	t         *testing.T
+	url       string // of the database
+	db        *postgres.DB
+	auth      *auth.Service
+	server    *httptest.Server
+	described *openapi.Document
+	boss, ani person // an admin, and an operator who is none
+	fleet     *fleet
 }
 
 // person is an operator who is signed in.
@@ -87,13 +90,13 @@ func (readiness) Ready(context.Context) rest.Ready { return rest.Ready{OK: true}
 
 func open(t *testing.T) *house {
 	t.Helper()
-	h := &house{t: t, url: pgtest.URL(t), fleet: &fleet{}, answered: map[string]bool{}, described: rest.Describe("test", console.Routes(nil)...)}
+	h := &house{t: t, url: pgtest.URL(t), fleet: &fleet{}, described: described}
 	h.db = pgtest.Open(t, h.url, postgres.Options{})
 	log := slog.New(slog.DiscardHandler)
 	accounts := h.db.Accounts()
 	var err error
-	h.auth, err = auth.New(auth.Config{Secret: bytes.Repeat([]byte("s"), 32), PasswordCost: bcrypt.MinCost}, auth.Deps{
-		Accounts: accounts, Sessions: accounts, Codes: accounts, Operators: accounts,
+	h.auth, err = auth.New(auth.Config{Secret: secret, PasswordCost: bcrypt.MinCost}, auth.Deps{
+		Accounts: accounts, Sessions: accounts, Codes: accounts, Operators: accounts, Tests: accounts,
 		Settings: h.db.Settings().Current, Clock: core.SystemClock, Log: log,
 	})
 	require.NoError(t, err)
@@ -168,11 +171,7 @@ func (h *house) do(method, path, body string, headers ...string) answer {
 	if len(text) > 0 {
 		require.NoError(h.t, json.Unmarshal(text, &a.body), a.text)
 	}
-	if a.status < 300 {
-		h.answeredMu.Lock()
-		defer h.answeredMu.Unlock()
-		h.answered[method+" "+h.described.Template(method, route)] = true
-	}
+	seen.Note(h.described, method, route, a.status, text)
 	return a
 }
 

@@ -49,6 +49,11 @@ func TestUsers_OwnPassword(t *testing.T) {
 	h.as(h.ani, "PUT", own, `{"password":"Kata sandi 9x","current_password":"Bukan ini 1"}`).failed(http.StatusForbidden, core.Forbidden, "current_password")
 	h.as(h.ani, "PUT", own, `{"password":"weak","current_password":"`+password+`"}`).failed(http.StatusBadRequest, core.BadMessage, "password")
 	h.as(h.ani, "PUT", usersPath+"/"+h.ani.id.String()+"/password", `{"password":"Kata sandi 9x","current_password":"`+password+`"}`).ok(http.StatusNoContent)
+	for range 5 { // guesses count like those at the door
+		h.as(h.ani, "PUT", own, `{"password":"Kata sandi 9x","current_password":"Bukan ini 1"}`)
+	}
+	h.as(h.ani, "PUT", own, `{"password":"Kata sandi 9x","current_password":"Bukan ini 1"}`).failed(http.StatusTooManyRequests, core.RateLimited, "")
+	h.exec(`update control_center_users set lockout_until = null, failed_login_count = 0`)
 	require.NoError(t, h.auth.LoadDenied(t.Context()))
 	h.as(h.ani, "GET", "/internal/config", "").ok(http.StatusOK)
 	h.as(elsewhere, "GET", "/internal/config", "").failed(http.StatusUnauthorized, core.SessionRevoked, "")
@@ -146,6 +151,7 @@ func TestSessions_EndOfWhatIsOver(t *testing.T) {
 	refused.failed(http.StatusConflict, core.WrongState, "")
 	standing := refused.body["error"].(map[string]any)["session"].(map[string]any)
 	require.Equal(t, []any{session, "ended", "customer"}, []any{standing["id"], standing["status"], standing["end_reason"]})
+	h.as(h.ani, "POST", "/internal/sessions/"+session+"/reroute", "").failed(http.StatusConflict, core.WrongState, "")
 	h.as(h.ani, "POST", "/internal/sessions/"+session+"/end", `{"note":"`+strings.Repeat("a", 501)+`"}`).failed(http.StatusBadRequest, core.BadMessage, "note")
 }
 
