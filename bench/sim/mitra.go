@@ -19,12 +19,11 @@ const greedy = 25
 // mitraEnds is the share of sessions, in percent, that the mitra ends and not the customer.
 const mitraEnds = 30
 
-const (
-	// offlineGrace is how long after its ack an offer may still reach a mitra that went offline.
-	offlineGrace = time.Second
-	// breakTime is how long a mitra on a break stays offline: longer than the grace, or no breach could be seen.
-	breakTime = 2 * time.Second
-)
+// breakTime is how much longer than Options.Late a mitra on a break stays offline, or no breach could be seen.
+const breakTime = time.Second
+
+// lastWords is how long the gateway has to tell a mitra that leaves what there is to tell.
+const lastWords = time.Second
 
 // mitra goes online, takes customers and sometimes a break.
 type mitra struct {
@@ -159,7 +158,7 @@ func (m *mitra) offered(o *protocol.Offer, at time.Time) {
 	if took, first := m.world.ledger.offer(o.SessionID, at); first {
 		m.world.meters.firstOffer.add(took)
 	}
-	if since := at.Sub(m.offline); !m.offline.IsZero() && since > offlineGrace {
+	if since := at.Sub(m.offline); !m.offline.IsZero() && since > m.world.opts.Late {
 		m.breach(OnlineOnly, "offer %s of session %s came to %s, offline for %v",
 			o.OfferID, o.SessionID, m.name, since.Round(time.Millisecond))
 	}
@@ -266,7 +265,7 @@ func (m *mitra) takeBreaks() {
 			return
 		}
 		m.setMode(protocol.ModeOffline, func(time.Time) {
-			m.in(breakTime, func() {
+			m.in(m.world.opts.Late+breakTime, func() {
 				if !m.leaves {
 					m.setMode(protocol.ModeOnline, nil)
 				}
@@ -283,7 +282,7 @@ func (m *mitra) finish() {
 			m.leave()
 			return
 		}
-		m.in(offlineGrace, m.compare)
+		m.in(lastWords, m.compare)
 	})
 }
 

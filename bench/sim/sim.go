@@ -80,6 +80,7 @@ type Options struct {
 	Talk          Range         // a session; default 0.5 to 2.5 s
 	Stale         time.Duration // silence after which a mitra may be taken offline; default 45 s
 	Breaks        time.Duration // a mitra takes a break about that often; default 60 s, negative: never
+	Late          time.Duration // how late an offer may reach a mitra that went offline after it was made; default 3 s
 	AnswerTimeout time.Duration // a request without an answer by then breaks an invariant; default 10 s
 	WindDown      time.Duration // how long the end may take; default AnswerTimeout and 10 s
 	Settle        time.Duration // how long the stores may take to agree with the sockets; default Stale and 15 s
@@ -124,6 +125,7 @@ func (o Options) withDefaults() Options {
 	set(&o.Stale, 45*time.Second)
 	set(&o.Settle, o.Stale+15*time.Second)
 	set(&o.Breaks, time.Minute)
+	set(&o.Late, 3*time.Second)
 	set(&o.AnswerTimeout, 10*time.Second)
 	set(&o.WindDown, o.AnswerTimeout+10*time.Second+time.Duration(o.Mitras)*time.Second/leavingRate)
 	return o

@@ -24,7 +24,7 @@ func short(url string) sim.Options {
 	return sim.Options{
 		Targets: []string{url}, Internal: url, Mitras: 12, Customers: 8, Duration: time.Second, PairingsPerSecond: 40, Verify: true,
 		Think: sim.Range{Min: time.Millisecond, Max: 5 * time.Millisecond}, Talk: sim.Range{Min: 10 * time.Millisecond, Max: 60 * time.Millisecond},
-		Breaks: 500 * time.Millisecond, Probes: 1, Settle: 3 * time.Second,
+		Breaks: 500 * time.Millisecond, Late: time.Second, Probes: 1, Settle: 3 * time.Second,
 	}
 }
 
