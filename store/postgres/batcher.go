@@ -9,7 +9,8 @@ import (
 )
 
 // batcher gathers calls that come within a window of the first one and answers them with one statement. A storm of
-// reconnecting sockets thereby costs Postgres one call a window and not one a socket.
+// reconnecting sockets thereby costs Postgres one call a window and not one a socket; and since its statements then compete with
+// the storm for processors, the window after a batch of a crowd is four times as long.
 type batcher[K, V any] struct {
 	window time.Duration
 	limit  int // a batch of so many starts at once
@@ -18,8 +19,12 @@ type batcher[K, V any] struct {
 
 	mu        sync.Mutex
 	gathering *batch[K, V]
+	crowded   bool // the last batch was a crowd's
 	running   sync.WaitGroup
 }
+
+// crowd is how many calls in one window are a crowd.
+const crowd = 8
 
 type batch[K, V any] struct {
 	keys   []K
@@ -57,12 +62,16 @@ func (b *batcher[K, V]) join(key K) (mine *batch[K, V], place int) {
 		mine = &batch[K, V]{done: make(chan struct{})}
 		b.gathering = mine
 		b.running.Add(1)
-		mine.start = time.AfterFunc(b.window, func() { b.run(mine) })
+		window := b.window
+		if b.crowded {
+			window *= 4
+		}
+		mine.start = time.AfterFunc(window, func() { b.run(mine) })
 	}
 	place = len(mine.keys)
 	mine.keys = append(mine.keys, key)
 	if len(mine.keys) >= b.limit {
-		b.gathering = nil
+		b.endLocked(mine)
 		if mine.start.Stop() { // else it has fired, and run waits for the lock that we hold
 			go b.run(mine)
 		}
@@ -73,13 +82,19 @@ func (b *batcher[K, V]) join(key K) (mine *batch[K, V], place int) {
 func (b *batcher[K, V]) run(mine *batch[K, V]) {
 	b.mu.Lock()
 	if b.gathering == mine {
-		b.gathering = nil
+		b.endLocked(mine)
 	}
 	b.mu.Unlock()
 
 	defer b.running.Done()
 	defer close(mine.done)
 	mine.values, mine.err = b.answer(context.Background(), mine.keys) // bounded by the call inside
+}
+
+// endLocked lets the next call begin a batch of its own.
+func (b *batcher[K, V]) endLocked(full *batch[K, V]) {
+	b.gathering = nil
+	b.crowded = len(full.keys) >= crowd
 }
 
 // wait returns when no batch is under way. Nobody may call do any more.

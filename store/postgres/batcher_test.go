@@ -48,6 +48,30 @@ func TestBatcher_GathersAWindow(t *testing.T) {
 	})
 }
 
+func TestBatcher_ACrowdIsGatheredForLonger(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBatcher(time.Millisecond, func(_ context.Context, keys []int) ([]int, error) { return keys, nil })
+		ask := func(calls int) time.Duration {
+			began := time.Now()
+			var callers sync.WaitGroup
+			for k := range calls {
+				callers.Go(func() { _, _ = b.do(t.Context(), k) })
+			}
+			callers.Wait()
+			return time.Since(began)
+		}
+		require.Equal(t, time.Millisecond, ask(crowd-1))
+		require.Equal(t, time.Millisecond, ask(crowd))
+		require.Equal(t, 4*time.Millisecond, ask(1))
+		require.Equal(t, time.Millisecond, ask(1))
+		b.limit = crowd
+		require.Zero(t, ask(crowd))
+		require.Equal(t, 4*time.Millisecond, ask(1))
+		b.wait()
+	})
+}
+
 func TestBatcher_FullStartsAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -46,7 +46,7 @@ func (db *DB) readLive(ctx context.Context, users []core.Principal) ([][]chat.Se
 	var live []chat.Session
 	err := db.within(ctx, "live sessions", func(ctx context.Context) error {
 		shown := db.settings.Current().CustomerAnonymity
-		rows, err := db.pool.Query(ctx, liveSQL, customers, mitras)
+		rows, err := db.pool.Query(ctx, liveSQL, uuids(customers), uuids(mitras))
 		if err != nil {
 			return err
 		}

@@ -107,6 +107,19 @@ func register(types *pgtype.Map) {
 	types.RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}})
 }
 
+// uuids is an array parameter of ids, for calls with many: of a slice of ours, pgx asks each id for its text, by reflection, and
+// parses that. None is NULL.
+func uuids[T ~[16]byte](ids []T) pgtype.FlatArray[pgtype.UUID] {
+	if len(ids) == 0 {
+		return nil
+	}
+	array := make(pgtype.FlatArray[pgtype.UUID], len(ids))
+	for i, id := range ids {
+		array[i] = pgtype.UUID{Bytes: id, Valid: true}
+	}
+	return array
+}
+
 // Close ends the pool and waits for connections that are in use.
 func (db *DB) Close() {
 	db.connects.wait()

@@ -27,7 +27,7 @@ func (db *DB) readOpen(ctx context.Context, mitras []core.MitraID) ([][]pairing.
 	err := db.within(ctx, "open offers", func(ctx context.Context) error {
 		clear(ofMitra)
 		shown := db.settings.Current().CustomerAnonymity
-		rows, err := db.pool.Query(ctx, openOffersSQL, mitras)
+		rows, err := db.pool.Query(ctx, openOffersSQL, uuids(mitras))
 		if err != nil {
 			return err
 		}

@@ -75,11 +75,11 @@ const connectSQL = `
 
 func (db *DB) connectAll(ctx context.Context, ids []core.MitraID) (answers []connected, err error) {
 	err = db.inTx(ctx, "connect", func(ctx context.Context, t *tx) error {
-		if _, err := t.Exec(ctx, connectSQL, ids); err != nil {
+		if _, err := t.Exec(ctx, connectSQL, uuids(ids)); err != nil {
 			return err
 		}
 		// Read by a statement of its own: beside the UPDATE's new version, its snapshot could show a capacity from before it.
-		mitras, err := db.mitras(ctx, t, `where m.id = any($2)`, ids)
+		mitras, err := db.mitras(ctx, t, `where m.id = any($2)`, uuids(ids))
 		if err != nil {
 			return err
 		}
