@@ -38,7 +38,7 @@ func neverSeen() []string {
 		switch what {
 		case "INTERNAL": // a fault that nobody knows of: TestFailure_IsToldOnceAndKeepsItsSecrets
 			return true
-		case "OVERLOADED": // when hashing is; TestHashing has that. The queue of codes is filled here
+		case "OVERLOADED": // when hashing is; TestHashing_ErrOverloaded has that. The queue of codes is filled here
 			return method+" "+path != "POST /api/mitra/auth/otp/request"
 		case "UNAVAILABLE": // those that ask no store
 			return path == "/healthz" || path == "/readyz"

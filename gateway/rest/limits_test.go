@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -77,10 +78,13 @@ func TestRateLimit_ByAccount(t *testing.T) {
 }
 
 // counting counts statements.
-type counting struct{ statements atomic.Int64 }
+type counting struct{ statements, ofCodes atomic.Int64 }
 
-func (c *counting) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+func (c *counting) TraceQueryStart(ctx context.Context, _ *pgx.Conn, query pgx.TraceQueryStartData) context.Context {
 	c.statements.Add(1)
+	if strings.Contains(query.SQL, "otp_requests") || strings.Contains(query.SQL, "advisory") {
+		c.ofCodes.Add(1)
+	}
 	return ctx
 }
 

@@ -31,7 +31,7 @@ func neverSeen() []string {
 		path, what, _ := strings.Cut(rest, " ")
 		return elsewhere.Template(method, path) == path || // those of package rest
 			what == "INTERNAL" || // a fault that nobody knows of
-			what == "OVERLOADED" // when hashing is: core/auth has tests of that
+			what == "OVERLOADED" // when hashing is: TestHashing_ErrOverloaded
 	})
 }
 
