@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"text/tabwriter"
 	"time"
@@ -178,31 +177,9 @@ func (f *fleet) look() (all []look, err error) {
 	return all, nil
 }
 
-// cpu is what the instances have used, and what the stores have.
-func (f *fleet) cpu() (instances time.Duration, stores map[string]time.Duration, err error) {
-	for _, g := range f.gateways {
-		used, err := kernel.CPUOf(g.PID)
-		if err != nil {
-			return 0, nil, err
-		}
-		instances += used.Total
-	}
-	stores = map[string]time.Duration{}
-	for _, child := range kernel.Children(f.gateways[0].PID) {
-		if used, err := kernel.CPUOf(child); err == nil { // it may have ended just now
-			name := "Postgres"
-			if process := kernel.Name(child); strings.HasPrefix(process, "valkey") || strings.HasPrefix(process, "redis") {
-				name = "Valkey"
-			}
-			stores[name] += used.Total
-		}
-	}
-	return instances, stores, nil
-}
-
 // measured has a task done and tells what everybody spent on it.
 func (f *fleet) measured(what string, task load.Task) (load.Report, error) {
-	before, storesBefore, err := f.cpu()
+	before, storesBefore, err := usage(f.gateways)
 	if err != nil {
 		return load.Report{}, err
 	}
@@ -212,7 +189,7 @@ func (f *fleet) measured(what string, task load.Task) (load.Report, error) {
 		return report, err
 	}
 	took := time.Since(began)
-	after, stores, err := f.cpu()
+	after, stores, err := usage(f.gateways)
 	if err != nil {
 		return report, err
 	}

@@ -4,6 +4,7 @@
 //	go run ./bench/cmd/load                                  all scenarios
 //	go run ./bench/cmd/load -busy 2000 -length 2s echo       one of them, smaller
 //	go run ./bench/cmd/load fleet                            90,000 sockets on six instances
+//	go run ./bench/cmd/load pairing                          100 pairings a second across two instances
 package main
 
 import (
@@ -17,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/halobestie/bestie-gateway/bench/load"
 	"github.com/halobestie/bestie-gateway/bench/subject"
@@ -42,6 +44,7 @@ type options struct {
 	workers int
 	sizes   load.Sizes
 	fleet   fleetSizes
+	pairing pairingSizes
 	target  string
 	pid     int
 	tokens  string
@@ -68,12 +71,19 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&o.fleet.instances, "instances", 6, "of the `fleet`")
 	flags.IntVar(&o.fleet.sockets, "sockets", 15000, "of each `instance` of the fleet")
 	flags.DurationVar(&o.fleet.length, "fleet-length", 0, "of the fleet's `steady` state (30s)")
+	p := &o.pairing
+	flags.Float64Var(&p.perSecond, "pairings", 100, "of scenario pairing, a `second`")
+	flags.IntVar(&p.customers, "customers", 400, "`sockets` that ask for a mitra")
+	flags.IntVar(&p.mitras, "mitras", 300, "`sockets` that take sessions")
+	flags.DurationVar(&p.talk, "talk", 500*time.Millisecond, "until a `session` is ended")
+	flags.DurationVar(&p.warm, "pairing-warm", 5*time.Second, "before the measurement")
+	flags.DurationVar(&p.length, "pairing-length", 30*time.Second, "of the `measurement`")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	for _, name := range flags.Args() {
-		if name != fleetName && !slices.Contains(load.Scenarios(), name) {
-			return fmt.Errorf("there is no scenario %q; there are %s and %s", name, strings.Join(load.Scenarios(), ", "), fleetName)
+		if name != fleetName && name != pairingName && !slices.Contains(load.Scenarios(), name) {
+			return fmt.Errorf("there is no scenario %q; there are %s, %s and %s", name, strings.Join(load.Scenarios(), ", "), fleetName, pairingName)
 		}
 	}
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
@@ -81,6 +91,9 @@ func run(ctx context.Context, args []string) error {
 	}
 	if slices.Contains(flags.Args(), fleetName) {
 		return runFleet(ctx, o)
+	}
+	if slices.Contains(flags.Args(), pairingName) {
+		return runPairing(ctx, o)
 	}
 	return runScenarios(ctx, o, flags.Args())
 }
