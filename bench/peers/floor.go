@@ -8,13 +8,16 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/halobestie/bestie-gateway/gateway/epoll"
 )
 
 const (
 	floorLoops  = 2
 	floorBuffer = 64 << 10
 	floorFiles  = 1 << 17
-	floorBusyMS = 5
+	floorBusyMS = 5  // of one wait that holds on to the processor
+	floorQuiet  = 20 // such waits on end that brought nothing
 )
 
 // floorLoop is one epoll instance with its own listener. A connection is a byte in a table.
@@ -91,13 +94,15 @@ func (l *floorLoop) watch(fd int) error {
 
 func (l *floorLoop) run() error {
 	var events [256]unix.EpollEvent
-	busy := false
+	quiet := 0
 	for {
-		n, err := l.wait(events[:], busy)
+		n, err := l.wait(events[:], quiet < floorQuiet)
 		if err != nil && err != unix.EINTR {
 			return err
 		}
-		busy = n > 0
+		if quiet++; n > 0 {
+			quiet = 0
+		}
 		for _, event := range events[:max(n, 0)] {
 			switch fd := int(event.Fd); fd {
 			case l.listener:
@@ -141,7 +146,7 @@ func (l *floorLoop) accept() {
 
 func (l *floorLoop) read(fd int) {
 	kept := copy(l.buffer, l.partial[fd])
-	n, err := unix.Read(fd, l.buffer[kept:])
+	n, err := epoll.Read(fd, l.buffer[kept:])
 	if err == unix.EAGAIN {
 		return
 	}
@@ -176,7 +181,7 @@ func (l *floorLoop) read(fd int) {
 		delete(l.partial, fd)
 	}
 	if len(l.out) > 0 {
-		unix.Write(fd, l.out) // a slow reader loses it
+		epoll.Write(fd, l.out) // a slow reader loses it
 	}
 }
 
@@ -208,7 +213,7 @@ func (l *floorLoop) broadcast() {
 	for _, frame := range frames {
 		for fd := range l.top + 1 {
 			if l.phase[fd] == floorOpen {
-				unix.Write(fd, frame)
+				epoll.Write(fd, frame)
 			}
 		}
 	}

@@ -136,12 +136,12 @@ func (p *Poller) wait(ms int, keep bool) (int, error) {
 func (p *Poller) Wake() {
 	var one [8]byte
 	binary.NativeEndian.PutUint64(one[:], 1)
-	unix.Write(p.wake, one[:]) // fails only when it is full, and then it is readable anyway
+	Write(p.wake, one[:]) // fails only when it is full, and then it is readable anyway
 }
 
 func (p *Poller) drainWake() {
 	var count [8]byte
-	unix.Read(p.wake, count[:])
+	Read(p.wake, count[:])
 }
 
 // Close releases the poller's own descriptors.

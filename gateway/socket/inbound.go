@@ -6,6 +6,8 @@ import (
 
 	"github.com/gobwas/ws"
 	"golang.org/x/sys/unix"
+
+	"github.com/halobestie/bestie-gateway/gateway/epoll"
 )
 
 // read takes what the kernel has for a connection: once, since readiness is level-triggered, so that a peer that sends
@@ -16,7 +18,7 @@ func (l *loop) read(c *Conn) {
 	if c.in != nil {
 		kept = copy(l.buf, c.in.rest)
 	}
-	n, err := unix.Read(int(c.fd), l.buf[kept:])
+	n, err := epoll.Read(int(c.fd), l.buf[kept:])
 	switch {
 	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
 	case err != nil || n == 0:

@@ -146,7 +146,7 @@ func (c *Conn) put(frame []byte, kind runKind) (replaced bool) {
 // of the break by itself and releases it. Under mu.
 func (c *Conn) transmit(b []byte) int {
 	for {
-		n, err := unix.Write(int(c.fd), b)
+		n, err := epoll.Write(int(c.fd), b)
 		switch {
 		case err == nil:
 			return n
