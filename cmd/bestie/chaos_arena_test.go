@@ -48,7 +48,7 @@ func (x times) staleLimit() time.Duration { return time.Duration(x.stale) * time
 // settled is how long the stores may take at most until all is as it should be: every sweep has come by, and an instance that is
 // gone is out of the list of those that run.
 func (x times) settled() time.Duration {
-	return time.Duration(x.stale+x.offline+x.reseed)*time.Second + valkey.InstanceTTL + x.pick(30*time.Second, time.Minute)
+	return time.Duration(x.stale+x.offline+2*x.reseed)*time.Second + valkey.InstanceTTL + x.pick(30*time.Second, time.Minute)
 }
 
 // pick is one of two durations, as the form says.

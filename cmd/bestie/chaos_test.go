@@ -3,11 +3,9 @@ package main
 import (
 	"math/rand/v2"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/halobestie/bestie-gateway/core"
@@ -15,8 +13,9 @@ import (
 
 // trial is one thing that goes wrong under load.
 type trial struct {
-	name string
-	run  func(a *arena)
+	name           string
+	run            func(a *arena)
+	breaksPostgres bool
 }
 
 // trials lists all of them.
@@ -43,29 +42,17 @@ func TestChaos(t *testing.T) {
 			seeds = append(seeds, seed)
 		}
 	}
-	var running sync.WaitGroup
-	defer running.Wait()
-	turns := make(chan struct{}, x.atOnce())
 	for _, seed := range seeds {
 		for _, one := range trials() {
 			if !strings.Contains(one.name, os.Getenv("CHAOS_ONLY")) {
 				continue
 			}
-			running.Go(func() {
-				turns <- struct{}{}
-				defer func() { <-turns }()
-				t.Run(one.name, func(t *testing.T) { one.run(newArena(t, x, seed)) })
+			t.Run(one.name, func(t *testing.T) {
+				t.Parallel()
+				one.run(newArena(t, x, seed, one.breaksPostgres))
 			})
 		}
 	}
-}
-
-// atOnce is how many trials run at the same time: they mostly wait.
-func (x times) atOnce() int {
-	if x.long {
-		return runtime.GOMAXPROCS(0)
-	}
-	return 2 * runtime.GOMAXPROCS(0)
 }
 
 // inside starts both instances in this process.

@@ -113,6 +113,9 @@ type Seeder interface {
 	RenewEpoch(ctx context.Context) error
 	// FinishSeed writes a new epoch, and so opens the mirror to readers. false: as with KeepSeed.
 	FinishSeed(ctx context.Context, token string) (bool, error)
+	// NoteReseed keeps when a reseed that is done began, on the cluster's clock; Reseeded gives the last one, zero for none.
+	NoteReseed(ctx context.Context, began time.Time) error
+	Reseeded(ctx context.Context) (began time.Time, err error)
 }
 
 // Beacon spreads the available count.

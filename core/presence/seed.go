@@ -30,27 +30,37 @@ const (
 var errSeedLost = errors.New("presence: the mirror was emptied while it was seeded")
 
 // Seed fills the mirror from Postgres: once, at the start, before the listeners are bound. A mirror that another instance has
-// seeded is compared and mended. On an error the caller logs it and goes on: the service answers from Postgres, and the
-// watchdog seeds when Valkey is there.
-func (s *Service) Seed(ctx context.Context) error { return s.seed(ctx, 0) }
+// seeded is compared and mended, unless another is just doing that. On an error the caller logs it and goes on: the service
+// answers from Postgres, and the watchdog seeds when Valkey is there.
+func (s *Service) Seed(ctx context.Context) error { return s.seed(ctx, seeding{since: s.clock()}) }
 
-// seed is Seed; settle is how long the instances get to send their sockets before the mirror is opened to readers.
-func (s *Service) seed(ctx context.Context, settle time.Duration) error {
+// seeding says what a seed is to achieve.
+type seeding struct {
+	settle  time.Duration // how long instances get to send their sockets before the mirror is opened to readers
+	since   time.Time     // of a seeded mirror: a reseed that began after it, by whomever, is enough
+	insists bool          // one that another has under way is waited for, since it may die
+}
+
+func (s *Service) seed(ctx context.Context, want seeding) error {
 	for {
 		pulse, err := s.mirror.Pulse(ctx)
 		if s.failed(err) {
 			return err
 		}
 		if pulse.Epoch != "" {
-			return s.reseed(ctx)
-		}
-		token, err := s.mirror.BeginSeed(ctx, seedTTL)
-		if s.failed(err) {
-			return err
-		}
-		if token != "" {
-			if err := s.fill(ctx, token, settle); !errors.Is(err, errSeedLost) {
+			done, err := s.reseed(ctx, want.since)
+			if done || err != nil || !want.insists {
 				return err
+			}
+		} else {
+			token, err := s.mirror.BeginSeed(ctx, seedTTL)
+			if s.failed(err) {
+				return err
+			}
+			if token != "" {
+				if err := s.fill(ctx, token, want.settle); !errors.Is(err, errSeedLost) {
+					return err
+				}
 			}
 		}
 		if err := wait(ctx, seedWait); err != nil { // another is at it, or we lost it
@@ -227,12 +237,30 @@ func (s *Service) mend(ctx context.Context, mitras []Mitra, found *drift) error 
 	return err
 }
 
-// reseed compares the mirror with Postgres and mends what drifted; one instance at a time does.
-func (s *Service) reseed(ctx context.Context) error {
+// reseed has the mirror compared with Postgres and mended once after since; one instance at a time does. false: another is at it.
+func (s *Service) reseed(ctx context.Context, since time.Time) (done bool, err error) {
 	ours, err := s.mirror.Lease(ctx, reseedLease, seedTTL)
-	if s.failed(err) || !ours {
-		return err
+	if s.failed(err) {
+		return false, err
 	}
+	last, err := s.mirror.Reseeded(ctx)
+	if s.failed(err) {
+		return false, err
+	}
+	if last.After(since) || !ours {
+		return last.After(since), nil
+	}
+	began := s.clock()
+	if err := s.compare(ctx); err != nil {
+		return false, err
+	}
+	err = s.mirror.NoteReseed(ctx, began)
+	s.failed(err)
+	return err == nil, err
+}
+
+// compare is a reseed under its lease.
+func (s *Service) compare(ctx context.Context) error {
 	spoiled, err := s.mirror.Sound(ctx)
 	if s.failed(err) {
 		return err
@@ -250,8 +278,7 @@ func (s *Service) reseed(ctx context.Context) error {
 	removed, err := s.mirror.Strangers(ctx, s.truth.Known)
 	s.counters.reseeds.Add(1)
 	s.tellDrift(found, removed, spoiled)
-	if err != nil {
-		s.failed(err)
+	if s.failed(err) {
 		return err
 	}
 	if len(spoiled) == 0 {
@@ -275,24 +302,27 @@ func (s *Service) tellDrift(found drift, removed Removed, spoiled []string) {
 	wake(s.recountNow)
 }
 
-// runSeeder seeds when the watchdog asks for it and, every MirrorSweep, reseeds and confirms the sockets of this instance: they stand
-// nowhere else, so nobody else could miss them.
+// runSeeder seeds when the watchdog asks for it and, every MirrorSweep, reseeds, unless another instance lately has, and confirms the
+// sockets of this instance: they stand nowhere else, so nobody else could miss them.
 func (s *Service) runSeeder(ctx context.Context) {
 	outage := core.Outage{Log: s.log, What: "seeding the mirror"}
 	sweep := time.NewTicker(s.cfg.MirrorSweep)
 	defer sweep.Stop()
 	for {
+		want := seeding{settle: watchEvery + 2*s.cfg.Flush, insists: true}
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.seedNow:
+			want.since = s.clock()
 		case <-sweep.C:
 			if !s.mirror.Up() {
 				continue // the watchdog asks for a seed when it is back
 			}
+			want.since = s.clock().Add(-s.cfg.MirrorSweep * 9 / 10)
 			s.sockets.confirm()
 		}
-		if outage.Note(ctx, s.seed(ctx, watchEvery+2*s.cfg.Flush)) == nil || !s.mirror.Up() {
+		if outage.Note(ctx, s.seed(ctx, want)) == nil || !s.mirror.Up() {
 			continue
 		}
 		select {

@@ -116,6 +116,41 @@ func TestReseed(t *testing.T) {
 		})
 	})
 
+	// lost has the watchdog find that Valkey was away, while another instance holds the lease of the reseed that follows.
+	lost := func(r *rig) {
+		change(&r.valkey.mu, func() { r.valkey.holder = false; r.valkey.pulse.Subscriptions++ })
+		pass(2 * watchEvery)
+	}
+	t.Run("AnotherDiesAtIt", func(t *testing.T) {
+		run(t, func(t *testing.T, r *rig) {
+			change(&r.valkey.mu, func() { r.valkey.pulse.Subscriptions = 1 })
+			pass(2 * watchEvery)
+			drifted := r.postgres.add(func(m *Mitra) { m.Version = 5 })
+			lost(r)
+			require.Zero(t, look(&r.valkey.mu, func() int64 { return r.valkey.versions[drifted] }), "the other one does it")
+			change(&r.valkey.mu, func() { r.valkey.holder = true })
+			pass(2 * watchEvery)
+			require.EqualValues(t, 5, look(&r.valkey.mu, func() int64 { return r.valkey.versions[drifted] }), "long before the sweep")
+		})
+	})
+
+	t.Run("AnotherHasDoneIt", func(t *testing.T) {
+		run(t, func(t *testing.T, r *rig) {
+			change(&r.valkey.mu, func() { r.valkey.pulse.Subscriptions = 1 })
+			pass(2 * watchEvery)
+			before := r.Stats().Reseeds
+			lost(r)
+			change(&r.valkey.mu, func() { r.valkey.holder, r.valkey.reseeded = true, time.Now() })
+			pass(r.cfg.MirrorSweep / 2)
+			require.Equal(t, before, r.Stats().Reseeds)
+			change(&r.valkey.mu, func() { r.valkey.reseeded = time.Now() })
+			pass(r.cfg.MirrorSweep / 2)
+			require.Equal(t, before, r.Stats().Reseeds, "nor in its own sweep")
+			pass(r.cfg.MirrorSweep)
+			require.Equal(t, before+1, r.Stats().Reseeds)
+		})
+	})
+
 	t.Run("SocketsAreConfirmed", func(t *testing.T) {
 		run(t, func(t *testing.T, r *rig) {
 			id, _ := r.connected(t)

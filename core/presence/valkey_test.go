@@ -30,6 +30,7 @@ type valkey struct {
 	late          [][]Heartbeat
 	spoiled       []string
 	renewed       int // epochs
+	reseeded      time.Time
 	up            []Socket
 	dropped       []Dropped
 	writes        map[core.MitraID][]Mitra
@@ -272,6 +273,19 @@ func (v *valkey) FinishSeed(_ context.Context, token string) (bool, error) {
 	}
 	v.pulse.Epoch, v.seedToken = token, ""
 	return true, nil
+}
+
+func (v *valkey) NoteReseed(_ context.Context, began time.Time) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.reseeded = began
+	return v.fails()
+}
+
+func (v *valkey) Reseeded(context.Context) (time.Time, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.reseeded, v.fails()
 }
 
 func (v *valkey) Recount(context.Context) (Availability, bool, error) {

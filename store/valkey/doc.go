@@ -15,6 +15,7 @@
 //	mitras:version       HASH    mirror.lua        id -> version that the mirror holds
 //	availability:snapshot STRING recount.lua       {"available": n, "at": ms}
 //	mirror:epoch         STRING  finish_seed.lua   missing: not seeded
+//	mirror:reseeded      STRING  NoteReseed        when the last reseed began, Unix ms
 //	mirror:probe         STRING  Pulse             nothing: a Valkey that takes no writes is not well
 //	lease:<name>         STRING  lease.lua         owner
 //	instance:<id>, instances     instances.go      who runs, and the index of them

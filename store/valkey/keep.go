@@ -3,6 +3,7 @@ package valkey
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	driver "github.com/valkey-io/valkey-go"
@@ -95,6 +96,32 @@ func (c *Client) FinishSeed(ctx context.Context, token string) (done bool, err e
 		return err
 	})
 	return done, err
+}
+
+// NoteReseed implements presence.Seeder.
+func (c *Client) NoteReseed(ctx context.Context, began time.Time) error {
+	return c.link.Call(ctx, "note reseed", func(ctx context.Context, conn driver.Client) error {
+		return conn.Do(ctx, conn.B().Set().Key(c.keys.reseeded).Value(strconv.FormatInt(began.UnixMilli(), 10)).Build()).Error()
+	})
+}
+
+// Reseeded implements presence.Seeder.
+func (c *Client) Reseeded(ctx context.Context) (began time.Time, err error) {
+	var text string
+	err = c.link.Call(ctx, "last reseed", func(ctx context.Context, conn driver.Client) (err error) {
+		text, err = conn.Do(ctx, conn.B().Get().Key(c.keys.reseeded).Build()).ToString()
+		if errors.Is(err, driver.Nil) || link.IsWrongType(err) {
+			return nil
+		}
+		return err
+	})
+	if ms, bad := strconv.ParseInt(text, 10, 64); bad == nil {
+		began = time.UnixMilli(ms)
+	}
+	if began.After(c.Now().Add(apart)) {
+		began = time.Time{} // nobody has begun later than now
+	}
+	return began, err
 }
 
 // Online implements presence.MirrorKeeper.

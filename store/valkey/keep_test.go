@@ -77,6 +77,28 @@ func TestSeedLease(t *testing.T) {
 	})
 }
 
+func TestReseeded(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	last := func() time.Time {
+		began, err := r.mirror.Reseeded(t.Context())
+		require.NoError(t, err)
+		return began
+	}
+	require.Zero(t, last())
+	now := time.Now().Truncate(time.Millisecond)
+	require.NoError(t, r.mirror.NoteReseed(t.Context(), now))
+	require.True(t, now.Equal(last()))
+	for _, nonsense := range []string{"yesterday", "", "99999999999999"} {
+		r.do("SET", "mirror:reseeded", nonsense)
+		require.Zero(t, last(), nonsense)
+	}
+	r.do("DEL", "mirror:reseeded")
+	r.do("SADD", "mirror:reseeded", "x")
+	require.Zero(t, last())
+	require.NoError(t, r.mirror.NoteReseed(t.Context(), now), "over whatever stands there")
+}
+
 func TestOnline(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -12,7 +12,7 @@ type keys struct {
 	prefix string
 
 	online, deactivated, available, waiting, sockets, version string
-	snapshot, epoch, probe                                    string
+	snapshot, epoch, probe, reseeded                          string
 	instances                                                 string
 }
 
@@ -28,6 +28,7 @@ func newKeys(prefix string) keys {
 		snapshot:    prefix + "availability:snapshot",
 		epoch:       prefix + "mirror:epoch",
 		probe:       prefix + "mirror:probe",
+		reseeded:    prefix + "mirror:reseeded",
 		instances:   prefix + "instances",
 	}
 }
