@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/halobestie/bestie-gateway/protocol"
 )
@@ -31,8 +32,10 @@ func (a *API) Payment(ctx context.Context, account Account, id protocol.UUID) (P
 	return p, err
 }
 
-// Tap taps a button of the payment sandbox's page: "pay", "fail" or "expire".
-func (a *API) Tap(ctx context.Context, page, button string) error {
+// Tap taps a button of the payment sandbox's page, "pay", "fail" or "expire", and tells whether the page says then that it is paid: an earlier
+// tap whose answer was lost, or a deadline, may have come first.
+func (a *API) Tap(ctx context.Context, page, button string) (paid bool, err error) {
 	var text string
-	return a.call(ctx, http.MethodPost, page+"/"+button, "", nil, &text)
+	err = a.call(ctx, http.MethodPost, page+"/"+button, "", nil, &text)
+	return strings.Contains(text, `class="state completed"`), err
 }

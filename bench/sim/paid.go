@@ -30,7 +30,7 @@ type till struct {
 	errands sync.WaitGroup // requests on their way
 
 	mu   sync.Mutex
-	paid map[protocol.UUID]client.Account // by payment: Pay was tapped, and said to be done
+	paid map[protocol.UUID]client.Account // by payment: the page says so
 }
 
 func (t *till) took(id protocol.UUID, from client.Account) {
@@ -100,8 +100,8 @@ func (c *customer) tap(page string, id, session protocol.UUID) {
 		button = "expire"
 	}
 	c.errand(func(ctx context.Context, api *client.API, account client.Account) error {
-		err := api.Tap(ctx, page, button)
-		if err == nil && button == "pay" {
+		paid, err := api.Tap(ctx, page, button)
+		if err == nil && paid {
 			c.world.till.took(id, account)
 			c.world.meters.paid.Add(1)
 		}

@@ -101,7 +101,7 @@ func write(w http.ResponseWriter, c payment.Checkout, say words) {
 				html.EscapeString(Path+c.ID), button.path, button.path, html.EscapeString(button.label))
 		}
 	} else {
-		fmt.Fprintf(&body, `<p class="state">%s</p>`, html.EscapeString(say.states[c.State]))
+		fmt.Fprintf(&body, `<p class="state %s">%s</p>`, c.State, html.EscapeString(say.states[c.State]))
 	}
 	header := w.Header()
 	header.Set("Content-Type", "text/html; charset=utf-8")
@@ -111,7 +111,7 @@ func write(w http.ResponseWriter, c payment.Checkout, say words) {
 }
 
 const page = `<!doctype html>
-<html lang="%s"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>%s</title>
+<html lang="%s"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>%s</title>
 <style>
 body{font:18px system-ui,sans-serif;max-width:22em;margin:10vh auto;padding:0 1em;text-align:center;color:#222}
 .amount{font-size:2em;margin:.5em}button{font:inherit;width:100%%;padding:.7em;margin:.3em 0;border:0;border-radius:.4em;background:#ddd}

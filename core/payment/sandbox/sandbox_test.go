@@ -143,6 +143,7 @@ func TestPage(t *testing.T) {
 		}
 		_, text = get(path, "id")
 		require.Contains(t, text, want.id)
+		require.Contains(t, text, `class="state `+string(want.state)+`"`, "for programs that tap")
 		require.False(t, strings.Contains(text, "<form"))
 		_, text = get(path, "en")
 		require.Contains(t, text, want.en)
