@@ -62,7 +62,7 @@ func (s *Service) Settings(ctx context.Context) ([]Setting, error) {
 func (s *Service) PutSetting(ctx context.Context, by core.Principal, key string, value json.RawMessage) (Setting, error) {
 	i := slices.IndexFunc(core.SettingsTable, func(x core.Setting) bool { return x.Key == key })
 	if i < 0 {
-		return Setting{}, core.Errorf(core.NotFound, "no such setting")
+		return Setting{}, core.Errorf(core.NotFound, "no such setting: the list of settings has their keys")
 	}
 	if err := core.SettingsTable[i].Check(value); err != nil {
 		return Setting{}, core.FieldError("value", "%s", core.MessageOf(err))

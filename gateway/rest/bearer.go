@@ -12,11 +12,11 @@ import (
 func (s *server) principal(r *http.Request) (core.Principal, error) {
 	headers := r.Header.Values("Authorization")
 	if len(headers) != 1 {
-		return core.Principal{}, core.Errorf(core.Unauthenticated, "one Authorization header is needed")
+		return core.Principal{}, core.Errorf(core.Unauthenticated, "one header is needed: Authorization: Bearer <access token>")
 	}
 	scheme, token, _ := strings.Cut(headers[0], " ")
 	if !strings.EqualFold(scheme, "Bearer") {
-		return core.Principal{}, core.Errorf(core.Unauthenticated, "a Bearer token is needed")
+		return core.Principal{}, core.Errorf(core.Unauthenticated, "the header must be: Authorization: Bearer <access token>")
 	}
 	who, err := s.deps.Tokens.Verify(token)
 	if err == nil {

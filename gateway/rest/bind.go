@@ -69,7 +69,7 @@ func bindQuery(r *http.Request, fields []reflect.StructField, into reflect.Value
 		field, is := known[name]
 		switch {
 		case !is:
-			return &core.Error{Code: core.UnknownField, Field: strings.ToValidUTF8(name, "?"), Message: "no such parameter"}
+			return &core.Error{Code: core.UnknownField, Field: strings.ToValidUTF8(name, "?"), Message: "no such parameter; there " + these(known)}
 		case len(values) > 1:
 			return core.FieldError(name, "stands there twice")
 		}

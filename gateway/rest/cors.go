@@ -61,4 +61,6 @@ func (s *server) fromOurPages(r *http.Request) error {
 	return nil
 }
 
-func errForeignPage() error { return core.Errorf(core.Forbidden, "not from this page") }
+func errForeignPage() error {
+	return core.Errorf(core.Forbidden, "not from a page of this origin: only from CC_ORIGIN, or from this very address")
+}

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -116,7 +118,7 @@ func checkObject(tokens *json.Decoder, t reflect.Type, path string, depth int) e
 		seen[name] = true
 		of, ok := known[name]
 		if !ok && known != nil {
-			return &core.Error{Code: core.UnknownField, Field: field, Message: "no such field"}
+			return &core.Error{Code: core.UnknownField, Field: field, Message: "no such field; there " + these(known)}
 		}
 		if err := check(tokens, of, field, depth+1); err != nil {
 			return err
@@ -168,6 +170,14 @@ func fieldsOf(t reflect.Type) map[string]reflect.Type {
 		}
 	}
 	return fields
+}
+
+// these names what there is, for somebody who has mistyped one.
+func these[T any](known map[string]T) string {
+	if len(known) == 0 {
+		return "are none"
+	}
+	return "are " + strings.Join(slices.Sorted(maps.Keys(known)), ", ")
 }
 
 func join(path, name string) string {

@@ -143,9 +143,9 @@ func (s *server) admit(access Access, c *Call) error {
 	case err != nil:
 		return err
 	case !slices.Contains(users, who.Type):
-		return core.Errorf(core.Forbidden, "not for a %s", who.Type)
+		return core.Errorf(core.Forbidden, "the route is not for a %s", who.Type)
 	case access == Admins && who.Role != core.Admin:
-		return core.Errorf(core.Forbidden, "not for the role %s", who.Role)
+		return core.Errorf(core.Forbidden, "the route is not for the role %s", who.Role)
 	}
 	c.Who = who
 	return nil

@@ -24,7 +24,7 @@ type dashboard struct {
 	Searching      int   `json:"searching" doc:"sessions"`
 	PendingPayment int   `json:"pending_payment" doc:"sessions"`
 	Active         int   `json:"active_sessions"`
-	Sockets        int   `json:"sockets" doc:"on all instances"`
+	Sockets        int   `json:"sockets" doc:"on all instances, as each told last: up to 5 seconds behind"`
 	Instances      int   `json:"instances"`
 	PaidToday      int   `json:"paid_sessions_today"`
 	RevenueToday   int64 `json:"revenue_today" doc:"rupiah, extensions included, refunds not"`
