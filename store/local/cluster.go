@@ -1,10 +1,13 @@
 package local
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,8 +26,10 @@ const (
 	clusterSlots = 16384
 )
 
+const nodesName = "nodes.conf"
+
 const clusterConf = `cluster-enabled yes
-cluster-config-file nodes.conf
+cluster-config-file ` + nodesName + `
 cluster-port %d
 cluster-node-timeout %d
 cluster-replica-validity-factor 0
@@ -38,8 +43,44 @@ masterauth %s
 //
 //	start all ──► slots to the masters ──► they meet ──► replicas follow ──► every node finds the cluster whole
 type ValkeyCluster struct {
-	nodes    []*Server // the masters first
+	nodes    []*Server    // the masters first
+	files    []*nodesFile // of each
 	password string
+}
+
+// nodesFile is what a node keeps of its cluster. A node that was killed while it wrote it would not start again; with the file as it was
+// when the cluster was formed it is told the rest by the others, as one that was away for long.
+type nodesFile struct {
+	path   string
+	formed []byte // nil: not yet
+}
+
+// keep remembers the file.
+func (f *nodesFile) keep() (err error) {
+	f.formed, err = os.ReadFile(f.path)
+	return err
+}
+
+// clear puts the file as it was in the place of one that is not whole.
+func (f *nodesFile) clear(p *place, data string) error {
+	f.path = filepath.Join(data, nodesName)
+	text, err := os.ReadFile(f.path)
+	switch {
+	case errors.Is(err, os.ErrNotExist), err == nil && isWhole(text):
+		return nil
+	case err != nil:
+		return err
+	case f.formed == nil:
+		return os.Remove(f.path)
+	default:
+		return writeFor(p.as, f.path, f.formed)
+	}
+}
+
+// isWhole tells whether a nodes.conf ends as one does.
+func isWhole(text []byte) bool {
+	lines := bytes.Split(text, []byte("\n"))
+	return len(lines) > 1 && len(lines[len(lines)-1]) == 0 && bytes.HasPrefix(lines[len(lines)-2], []byte("vars "))
 }
 
 // StartValkeyCluster starts a cluster of that many masters, at least three: fewer could not agree on who is gone. It is
@@ -74,6 +115,9 @@ func (c *ValkeyCluster) startNode(ctx context.Context, o Options) (*Server, erro
 		bus, err := freePort()
 		return fmt.Sprintf(clusterConf, bus, nodeTimeout.Milliseconds(), c.password), err
 	}
+	file := new(nodesFile)
+	r.clear = file.clear
+	c.files = append(c.files, file)
 	return r.startOrRelease(ctx)
 }
 
@@ -161,7 +205,7 @@ func (c *ValkeyCluster) form(ctx context.Context, masters int) error {
 	return c.settled(ctx, masters)
 }
 
-// settled waits until every node knows the roles of all and every replica has its master's data.
+// settled waits until every node knows the roles of all and every replica has its master's data, and keeps what they know.
 func (c *ValkeyCluster) settled(ctx context.Context, masters int) error {
 	if err := c.await(ctx, func(lines string) bool { return strings.Count(lines, "slave") == len(c.nodes)-masters }); err != nil {
 		return err
@@ -173,6 +217,11 @@ func (c *ValkeyCluster) settled(ctx context.Context, masters int) error {
 	}
 	for _, node := range c.nodes[masters:] {
 		if err := c.until(ctx, node, "INFO replication", func(said string) bool { return strings.Contains(said, "master_link_status:up") }); err != nil {
+			return err
+		}
+	}
+	for _, file := range c.files {
+		if err := file.keep(); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,7 +42,31 @@ func TestValkeyCluster(t *testing.T) {
 	next, err := c.Master(t.Context(), "{x}kept")
 	require.NoError(t, err)
 	require.NotSame(t, master, next)
+
+	// It died while it wrote what it knows of the others.
+	file := c.files[slices.Index(c.Nodes(), master)].path
+	whole, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, os.Truncate(file, int64(len(whole)/2)))
 	require.NoError(t, master.Start(t.Context()))
+	require.Eventually(t, func() bool {
+		said, err := ask(t.Context(), master.address(), c.password, "ROLE")
+		return err == nil && strings.HasPrefix(said, "slave")
+	}, patience, soon, "it follows who took its place")
+}
+
+func TestIsWhole(t *testing.T) {
+	t.Parallel()
+	const node = "a 127.0.0.1:1@11 master - 0 0 1 connected 0-99\n"
+	for text, want := range map[string]bool{
+		node + "vars currentEpoch 6 lastVoteEpoch 0\n": true,
+		node + "vars currentEpoch 6 lastVo":            false,
+		node:                                           false,
+		"":                                             false,
+		"\n":                                           false,
+	} {
+		require.Equal(t, want, isWhole([]byte(text)), "%q", text)
+	}
 }
 
 func TestMasterOf(t *testing.T) {

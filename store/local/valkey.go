@@ -36,6 +36,7 @@ type valkeyRun struct {
 	port    int                                         // 0: a free one
 	more    func(port int, data string) (string, error) // lines added to the configuration; nil: none
 	args    []string                                    // behind the configuration's name
+	clear   func(p *place, data string) error           // called before each start; nil: nothing to clear
 }
 
 func (r valkeyRun) start(ctx context.Context) (s *Server, err error) {
@@ -64,8 +65,13 @@ func (r valkeyRun) start(ctx context.Context) (s *Server, err error) {
 				log: p.file(logName), orphan: syscall.SIGTERM,
 			},
 			gentle: syscall.SIGTERM,
-			clear:  func() error { return nil },
-			ready:  func(ctx context.Context, _ int) bool { return pong(ctx, loopback(port), p.password) },
+			clear: func() error {
+				if r.clear == nil {
+					return nil
+				}
+				return r.clear(p, data)
+			},
+			ready: func(ctx context.Context, _ int) bool { return pong(ctx, loopback(port), p.password) },
 		}
 		s = &Server{
 			url: redisURL(loopback(port), p.password), engine: n,
