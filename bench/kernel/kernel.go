@@ -1,5 +1,5 @@
 // Package kernel reads what the kernel knows of another process: the processor time that it used, by its own clock, and its
-// memory. No figure comes from the process itself, so that all servers are measured alike.
+// memory; and how busy the machine is. No figure comes from the process itself, so that all servers are measured alike.
 package kernel
 
 import (
@@ -124,4 +124,15 @@ func Children(pid int) (all []int) {
 func Name(pid int) string {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 	return strings.TrimSpace(string(text))
+}
+
+// LoadAverage is how many tasks wanted the machine's processors in the last minute; 0 where the kernel does not tell.
+func LoadAverage() float64 {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return 0
+	}
+	var load float64
+	_, _ = fmt.Sscan(string(text), &load)
+	return load
 }

@@ -29,6 +29,11 @@ func TestOwnProcess(t *testing.T) {
 	require.InEpsilon(t, memory.Resident, resident, 0.5)
 }
 
+func TestLoadAverage(t *testing.T) {
+	t.Parallel()
+	require.Positive(t, LoadAverage(), "this test wants a processor")
+}
+
 func TestChildren(t *testing.T) {
 	t.Parallel()
 	child := exec.Command("sleep", "60")
