@@ -131,7 +131,7 @@ func (l *floorLoop) wait(events []unix.EpollEvent, busy bool) (int, error) {
 
 func (l *floorLoop) accept() {
 	for range 64 {
-		fd, _, err := unix.Accept4(l.listener, unix.SOCK_NONBLOCK)
+		fd, _, err := epoll.Accept(l.listener)
 		if err != nil {
 			return
 		}

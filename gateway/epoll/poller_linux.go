@@ -78,11 +78,18 @@ func (p *Poller) Remove(fd int) error {
 }
 
 // Release closes a watched descriptor. The kernel forgets it by itself.
-func (p *Poller) Release(fd int) error { return unix.Close(fd) }
+func (p *Poller) Release(fd int) error {
+	if _, _, errno := unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0); errno != 0 { // a socket's does not block: see Read
+		return errno
+	}
+	return nil
+}
 
 func (p *Poller) control(op, fd int, key int32, interest Events) error {
-	if err := unix.EpollCtl(p.fd, op, fd, &unix.EpollEvent{Events: uint32(interest), Fd: key}); err != nil {
-		return fmt.Errorf("epoll_ctl: %w", err)
+	event := unix.EpollEvent{Events: uint32(interest), Fd: key}
+	_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(p.fd), uintptr(op), uintptr(fd), uintptr(unsafe.Pointer(&event)), 0, 0)
+	if errno != 0 {
+		return fmt.Errorf("epoll_ctl: %w", errno)
 	}
 	return nil
 }

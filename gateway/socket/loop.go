@@ -180,7 +180,7 @@ const acceptsATurn = 64
 
 func (l *loop) acceptAll() {
 	for range acceptsATurn {
-		fd, from, err := accept(l.listener)
+		fd, from, err := epoll.Accept(l.listener)
 		switch {
 		case err == nil:
 			l.stats.accepted.Add(1)
@@ -239,7 +239,7 @@ func (l *loop) forget(c *Conn) {
 func (l *loop) outOfFiles() {
 	l.stats.outOfFiles.Add(1)
 	l.release()
-	if fd, _, err := accept(l.listener); err == nil {
+	if fd, _, err := epoll.Accept(l.listener); err == nil {
 		full := refusal{status: http.StatusServiceUnavailable, code: string(core.Overloaded), message: "no new sockets here now"}
 		unix.Write(fd, full.response(fullRetry))
 		unix.Close(fd)

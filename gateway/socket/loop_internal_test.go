@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/halobestie/bestie-gateway/gateway/epoll"
 )
 
 // echo is the least that a Handler can be.
@@ -108,7 +110,7 @@ func TestSocketOptions(t *testing.T) {
 		if listener.Revents == 0 {
 			continue
 		}
-		fd, from, err := accept(int(listener.Fd))
+		fd, from, err := epoll.Accept(int(listener.Fd))
 		require.NoError(t, err)
 		defer unix.Close(fd)
 		require.Equal(t, client.LocalAddr().String(), from.String())

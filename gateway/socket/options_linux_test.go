@@ -1,11 +1,8 @@
 package socket
 
 import (
-	"encoding/binary"
-	"net/netip"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -16,14 +13,4 @@ func requireUserTimeout(t *testing.T, fd int) {
 	ms, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT)
 	require.NoError(t, err)
 	require.EqualValues(t, userTimeout/time.Millisecond, ms)
-}
-
-func TestAddressOfAccept(t *testing.T) {
-	t.Parallel()
-	require.Equal(t, netip.AddrPort{}, addrPort(&unix.RawSockaddrInet6{Family: unix.AF_UNIX}))
-	for _, ip := range []string{"::1", "::ffff:10.1.2.3"} {
-		from := unix.RawSockaddrInet6{Family: unix.AF_INET6, Addr: netip.MustParseAddr(ip).As16()}
-		binary.BigEndian.PutUint16((*[2]byte)(unsafe.Pointer(&from.Port))[:], 8080)
-		require.Equal(t, netip.AddrPortFrom(netip.MustParseAddr(ip).Unmap(), 8080), addrPort(&from))
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/halobestie/bestie-gateway/core"
+	"github.com/halobestie/bestie-gateway/gateway/epoll"
 )
 
 // gather waits for a whole request head and passes it on: to judge, or to HTTP.
@@ -97,7 +98,7 @@ func (l *loop) accepted(c *Conn, v Verdict) {
 	response := l.scratch
 	if v.Greets {
 		// 6 µs less of the kernel a handshake, and one packet less for the peer.
-		n, _ := announce(int(c.fd), response) // an error shows again in what follows
+		n, _ := epoll.WriteAhead(int(c.fd), response) // an error shows again in what follows
 		response = response[n:]
 	}
 	if len(response) > 0 {
