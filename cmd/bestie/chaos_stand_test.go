@@ -24,6 +24,7 @@ import (
 type stand struct {
 	arena            *arena
 	postgres, valkey *fault.Proxy
+	valkeyURL        string // by way of the proxy
 	public, internal string
 
 	inside *instance // in this process; nil: outside
@@ -39,6 +40,7 @@ const asBestie = "BESTIE_TEST_AS_BESTIE"
 func (a *arena) newStand() *stand {
 	s := &stand{arena: a}
 	s.postgres, s.valkey = a.proxy(a.databaseURL), a.proxy(a.valkey.URL())
+	s.valkeyURL = through(a.valkey.URL(), s.valkey)
 	return s
 }
 
@@ -65,7 +67,7 @@ func through(to string, p *fault.Proxy) string {
 // settings are the arena's times, and the stand's ways to the stores.
 func (s *stand) settings() []string {
 	return append([]string{
-		"DATABASE_URL=" + through(s.arena.databaseURL, s.postgres), "VALKEY_URL=" + through(s.arena.valkey.URL(), s.valkey),
+		"DATABASE_URL=" + through(s.arena.databaseURL, s.postgres), "VALKEY_URL=" + s.valkeyURL,
 		"DATABASE_MAX_CONNS=6", "DRAIN_SECONDS=2",
 	}, s.arena.times.settings()...)
 }

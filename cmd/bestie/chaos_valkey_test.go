@@ -21,6 +21,7 @@ func valkeyTrials() []trial {
 		{name: "valkey is behind a narrow line", run: func(a *arena) { valkeyWorse(a, fault.Mode{BytesPerSecond: 5000}) }},
 		{name: "one instance is cut off from valkey", run: valkeyCut},
 		{name: "the subscriptions are lost", run: subscriptionsLost},
+		{name: "valkey fails over", run: valkeyFailsOver},
 	}
 }
 
@@ -105,5 +106,20 @@ func subscriptionsLost(a *arena) {
 			require.NoError(a.t, conn.Do(context.Background(), conn.B().ClientKill().TypePubsub().Build()).Error())
 			a.pairs(2)
 		}
+	})
+}
+
+// A sentinel puts a replica in the master's place, which may lack the last writes; a cluster's fail-over is tested with the mirror alone, in
+// store/valkey.
+func valkeyFailsOver(a *arena) {
+	watched := valkeytest.Sentinel(a.t)
+	a.a.valkeyURL, a.b.valkeyURL = watched.URL(), watched.URL()
+	a.inside()
+	a.slowest = time.Second
+	a.play(func() {
+		require.NoError(a.t, watched.First.Kill())
+		a.until(func() bool { return len(a.a.degraded()) > 0 && len(a.b.degraded()) > 0 }, "the loss to be seen")
+		a.pairs(3)
+		a.until(func() bool { return len(a.a.degraded()) == 0 && len(a.b.degraded()) == 0 }, "the replica to serve")
 	})
 }

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	driver "github.com/valkey-io/valkey-go"
 
+	"github.com/halobestie/bestie-gateway/bench/fault"
 	"github.com/halobestie/bestie-gateway/core"
 	"github.com/halobestie/bestie-gateway/core/presence"
 	"github.com/halobestie/bestie-gateway/protocol"
@@ -32,6 +34,7 @@ func TestMirror(t *testing.T) {
 		{"Deactivation", mirrorDeactivation},
 		{"Beacon", mirrorBeacon},
 		{"Reseed", mirrorReseed},
+		{"PairingAcrossACut", mirrorCut},
 	} {
 		t.Run(area.name, func(t *testing.T) {
 			t.Parallel()
@@ -190,17 +193,16 @@ func mirrorCapacity(m *mirror) {
 	m.becomes("0", "GET", "mitra:capacity:"+id(mitra))
 }
 
-// brisk are sweeps as fast as the settings allow.
+// brisk are sweeps as often as the settings allow.
 func brisk() []string {
 	return []string{
-		"MITRA_HEARTBEAT_STALE_SECONDS=5", "PRESENCE_GRACE_SECONDS=2", "MITRA_AUTO_OFFLINE_SWEEP_SECONDS=1",
-		"HEARTBEAT_MIRROR_INTERVAL_SECONDS=1", "VALKEY_ONLINE_MIRROR_SWEEP_SECONDS=1",
+		"MITRA_AUTO_OFFLINE_SWEEP_SECONDS=1", "HEARTBEAT_MIRROR_INTERVAL_SECONDS=1", "VALKEY_ONLINE_MIRROR_SWEEP_SECONDS=1",
 	}
 }
 
 // Who is silent is offline a stale limit and a sweep later, with a row in the log; who beats stays.
 func mirrorAutoOffline(m *mirror) {
-	a := m.instance(brisk()...)
+	a := m.instance(append(brisk(), "MITRA_HEARTBEAT_STALE_SECONDS=8", "PRESENCE_GRACE_SECONDS=2")...)
 	silent, lively := a.mitra("Sari").connect(), a.mitra("Dewi").connect()
 	silent.do(online())
 	lively.do(online())
@@ -280,6 +282,26 @@ func mirrorReseed(m *mirror) {
 	m.becomes("0", "SISMEMBER", "mitras:deactivated", id(sari))
 	m.becomes("", "GET", "mitra:capacity:nobody")
 	m.until(func() bool { return a.program.presence.Stats().Mended >= before+3 })
+}
+
+// One instance does not reach Valkey any more: whoever is connected to it is paired with those of the other, both ways.
+func mirrorCut(m *mirror) {
+	u, err := url.Parse(m.valkeyURL)
+	require.NoError(m.t, err)
+	way, err := fault.Listen(u.Host)
+	require.NoError(m.t, err)
+	m.t.Cleanup(way.Close)
+	whole, cut := m.instance(), m.instance("VALKEY_URL="+through(m.valkeyURL, way))
+	way.Set(fault.Silence)
+	m.until(func() bool { return cut.program.presence.Degraded() != "" })
+	mitra, _, _ := m.talking(whole, cut)
+	mitra.do(protocol.PresenceSet{Mode: protocol.ModeOffline}) // the next one is for another
+	m.talking(cut, whole)
+	require.NotEmpty(m.t, cut.program.presence.Degraded())
+	require.Empty(m.t, whole.program.presence.Degraded())
+	way.Heal()
+	m.until(func() bool { return cut.program.presence.Degraded() == "" })
+	m.becomes("2", "HLEN", "mitras:sockets")
 }
 
 func atoi(t *testing.T, text string) (n int) {

@@ -15,13 +15,13 @@ import (
 	"github.com/halobestie/bestie-gateway/protocol"
 )
 
-// app is a socket of a user. A goroutine reads what comes; tests take it out by kind, in order.
+// app is a socket of a user. A goroutine reads what comes, another beats; tests take out what came by kind, in order.
 type app struct {
 	account *account
 	conn    net.Conn
 	welcome protocol.Welcome
 	lastID  uint32
-	readers sync.WaitGroup
+	running sync.WaitGroup
 
 	mu      sync.Mutex
 	inbox   []protocol.Frame // not yet taken
@@ -59,7 +59,12 @@ func (a *account) dial(at *instance, token string) *app {
 		from = buffered // frames that came with the handshake's answer
 	}
 	c := &app{account: a, conn: conn, arrived: make(chan struct{})}
-	c.readers.Go(func() { c.read(from) })
+	gone := make(chan struct{})
+	c.running.Go(func() {
+		defer close(gone)
+		c.read(from)
+	})
+	c.running.Go(func() { c.beat(gone) })
 	a.w.t.Cleanup(c.cut)
 	return c
 }
@@ -67,7 +72,7 @@ func (a *account) dial(at *instance, token string) *app {
 // cut drops the connection without a word, as a lost network does.
 func (c *app) cut() {
 	c.conn.Close()
-	c.readers.Wait()
+	c.running.Wait()
 }
 
 // leave closes the socket cleanly.
@@ -75,6 +80,24 @@ func (c *app) leave() {
 	c.write(ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusNormalClosure, "")))
 	c.awaitClose()
 	c.cut()
+}
+
+// beatEvery is how often apps show life, as protocol.md asks of them.
+const beatEvery = 15 * time.Second
+
+// beat shows life until the socket is gone: a test may take longer than the idle time.
+func (c *app) beat(gone chan struct{}) {
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			frame := ws.NewBinaryFrame(protocol.Heartbeat{}.Append(nil, 0))
+			_, _ = c.conn.Write(ws.MustCompileFrame(ws.MaskFrameInPlace(frame))) // read sees the end
+		case <-gone:
+			return
+		}
+	}
 }
 
 // read takes in whole frames (the gateway never fragments) until the socket closes, answering pings and the close.
@@ -198,15 +221,25 @@ func (c *app) ask(r request) (frame protocol.Frame, failure protocol.Error) {
 	c.account.w.t.Helper()
 	for end := time.Now().Add(patience); ; {
 		frame = c.answer(c.send(r))
-		if frame.Kind == protocol.KindError {
-			require.NoError(c.account.w.t, failure.Decode(frame.Body))
-		}
-		if failure.Code != protocol.CodeUnavailable && failure.Code != protocol.CodeOverloaded || time.Now().After(end) {
+		if frame.Kind != protocol.KindError {
 			return frame, failure
 		}
-		failure = protocol.Error{}
+		if failure = c.failure(frame); !isNotNow(failure.Code) || time.Now().After(end) {
+			return frame, failure
+		}
 		<-time.After(askAgain)
 	}
+}
+
+func (c *app) failure(frame protocol.Frame) (failure protocol.Error) {
+	c.account.w.t.Helper()
+	require.NoError(c.account.w.t, failure.Decode(frame.Body))
+	return failure
+}
+
+// isNotNow tells whether an app asks again.
+func isNotNow(code protocol.ErrorCode) bool {
+	return code == protocol.CodeUnavailable || code == protocol.CodeOverloaded
 }
 
 // send sends a request and gives its id; tell is for those that want no answer.
