@@ -67,14 +67,14 @@ func (l *limiter) takeHere(key string, now time.Time) (wait time.Duration, ok bo
 	return time.Duration((1 - b.left) / l.perMinute * float64(time.Minute)), false
 }
 
-// forget drops those who have their whole minute back; when that is nobody, all.
+// forget drops those who have their whole minute back; when they are few, all, so that a flood does not have it look again for each key.
 func (l *limiter) forget(now time.Time) {
 	for key, b := range l.buckets {
 		if now.Sub(b.at) >= time.Minute {
 			delete(l.buckets, key)
 		}
 	}
-	if len(l.buckets) >= maxBuckets {
+	if len(l.buckets) > maxBuckets*9/10 {
 		clear(l.buckets)
 	}
 }

@@ -37,6 +37,17 @@ func TestLimiter_BoundedMemory(t *testing.T) {
 	_, ok = l.take(t.Context(), address(7), now)
 	require.False(t, ok, "and those who have not are remembered")
 
+	clear(l.buckets)
+	for i := range maxBuckets { // a twentieth of them has its minute back when there is no more room
+		at := now
+		if i%20 > 0 {
+			at = now.Add(time.Minute)
+		}
+		l.take(t.Context(), address(i), at)
+	}
+	l.take(t.Context(), address(maxBuckets), now.Add(time.Minute))
+	require.Len(t, l.buckets, 1, "too few to be worth the next look")
+
 	for i := range 3 * maxBuckets {
 		l.take(t.Context(), address(i), now)
 		require.LessOrEqual(t, len(l.buckets), maxBuckets)
