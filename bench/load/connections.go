@@ -2,7 +2,8 @@ package load
 
 import "github.com/halobestie/bestie-gateway/bench/kernel"
 
-// idle opens sockets with tokens that the server sees for the first time, and looks what they cost while they are silent.
+// idle opens sockets with tokens that the server sees for the first time, and looks what they cost while they are subscribed and
+// silent. What subscribing costs is no part of a handshake.
 func (b *Bench) idle() error {
 	s := b.Sizes
 	empty, err := b.rest(s.Length / 2)
@@ -19,13 +20,20 @@ func (b *Bench) idle() error {
 	if err != nil {
 		return err
 	}
-	report, cpu, err := b.opening(b.Target.Tokens, s.IdleFrom, Range{s.IdleFrom, s.IdleTo}, true)
+	later := Range{s.IdleFrom, s.IdleTo}
+	report, cpu, err := b.opening(b.Target.Tokens, s.IdleFrom, later, false)
 	if err != nil {
 		return err
 	}
 	b.figure("handshake-cpu", "µs", perOperation(cpu.Total, report.Opened))
 	b.figure("handshake-p99", "ms", milliseconds(report.OpenTime.Quantile(0.99)))
 	b.figure("handshakes-a-second", "/s", float64(report.Opened)/report.OpenTook.Seconds())
+	subscribing := Task{Length: s.Length / 2, Streams: []Stream{{
+		Range: later, Kind: Subscriptions, PerSecond: float64(later.Len()) / (s.Length / 2).Seconds(),
+	}}}
+	if _, _, err := b.do(subscribing); err != nil {
+		return err
+	}
 	if _, err := b.rest(s.Settle); err != nil {
 		return err
 	}
@@ -48,8 +56,9 @@ func (b *Bench) idle() error {
 	return nil
 }
 
-// state asks again for what a connection was greeted with, about as often as it was greeted: what that part of a handshake
-// costs, from reading it to sending it.
+// state asks again for what connections were greeted with, as many at the same time as there were handshakes: what that part of a
+// handshake costs, from reading it to sending it. At a fixed rate each would wake the server up by itself, which nobody does
+// who opens with others.
 func (b *Bench) state() error {
 	s := b.Sizes
 	if b.Target.Dialect.State == nil {
@@ -59,7 +68,7 @@ func (b *Bench) state() error {
 		return err
 	}
 	report, cpu, err := b.do(Task{
-		Length: s.Length / 2, Linger: linger, Streams: []Stream{{Range{0, s.IdleTo}, States, s.Rate * 3 / 4}},
+		Length: s.Length / 2, Linger: linger, Streams: []Stream{{Range: Range{0, s.IdleTo}, Kind: States, InFlight: s.InFlight}},
 	})
 	if err != nil {
 		return err
@@ -78,7 +87,7 @@ func (b *Bench) storm() error {
 		return err
 	}
 	stay := Range{0, s.Audience / 10}
-	asking := []Stream{{stay, Requests, s.SlowRate}}
+	asking := []Stream{{Range: stay, Kind: Requests, PerSecond: s.SlowRate}}
 	quiet, _, err := b.do(Task{Length: s.Length / 2, Linger: linger, Streams: asking})
 	if err != nil {
 		return err
@@ -100,7 +109,7 @@ func (b *Bench) storm() error {
 	b.Slices[b.name] = storm.Slices
 
 	// The same once more, few at a time: what a handshake costs with a token that the server knows.
-	known, cpu, err := b.do(Task{Open: &Opening{Range: Range{stay.To, s.Audience}, Cut: true, InFlight: s.InFlight}})
+	known, cpu, err := b.do(Task{Open: &Opening{Range: Range{stay.To, s.Audience}, Cut: true, Bare: true, InFlight: s.InFlight}})
 	if err != nil {
 		return err
 	}

@@ -59,13 +59,16 @@ const (
 	OneWays  Kind = "one-way"
 	Pings    Kind = "ping" // frames of 125 bytes
 	States   Kind = "state"
+
+	Subscriptions Kind = "subscription" // nothing where events come anyway
 )
 
-// Stream is messages at a fixed rate, spread evenly over time and sockets.
+// Stream is messages spread evenly over sockets, and over time: at a fixed rate, or so that as many are unanswered.
 type Stream struct {
 	Range
 	Kind      Kind    `json:"kind"`
-	PerSecond float64 `json:"per_second"` // of all sockets of the range together
+	PerSecond float64 `json:"per_second"`          // of all sockets of the range together
+	InFlight  int     `json:"in_flight,omitempty"` // of States, with PerSecond 0: each answer lets the next one leave
 }
 
 // Opening is sockets to connect.
@@ -76,6 +79,7 @@ type Opening struct {
 	After     time.Duration `json:"after"`               // the task's beginning
 	Cut       bool          `json:"cut,omitempty"`       // those that are open are cut first: all at once, or each before its turn when there is a rate
 	Subscribe bool          `json:"subscribe,omitempty"` // to events; those that are cut: as before
+	Bare      bool          `json:"bare,omitempty"`      // those that are cut do not subscribe again
 	Tokens    string        `json:"tokens,omitempty"`    // a file with a token a line; "": as before
 	First     int           `json:"first,omitempty"`     // the line of the range's first socket, from 0
 }

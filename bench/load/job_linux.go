@@ -35,6 +35,8 @@ type job struct {
 	begun    int
 	cutDown  int // of the queue, those that were cut
 	share    int // handshakes at the same time
+
+	asked, told int // states
 }
 
 // attempt is a socket to be connected, not before a time.
@@ -50,6 +52,7 @@ type stream struct {
 	next     int           // connection
 	step     time.Duration // between two messages
 	due      time.Duration // of the next one
+	share    int           // unanswered at most; 0: at a rate
 }
 
 // do carries a task out. tell is called now and then meanwhile.
@@ -107,7 +110,14 @@ func (j *job) prepare() error {
 	}
 	for _, of := range j.task.Streams {
 		from, to := j.mine(of.Range)
-		if from >= to || of.PerSecond <= 0 {
+		if from >= to || j.framesOf(of.Kind) == nil {
+			continue
+		}
+		if of.InFlight > 0 {
+			j.streams = append(j.streams, stream{kind: of.Kind, from: from, to: to, next: from, share: max(of.InFlight/j.setup.Workers, 1)})
+			continue
+		}
+		if of.PerSecond <= 0 {
 			continue
 		}
 		step := time.Duration(float64(time.Second) * float64(of.Len()) / (of.PerSecond * float64(to-from)))
@@ -140,7 +150,7 @@ func (j *job) prepareOpening() error {
 		if tokens != nil {
 			c.token = tokens[(o.First+j.number(i)-o.From)%len(tokens)]
 		}
-		if !o.Cut {
+		if !o.Cut || o.Bare {
 			c.subscribe = o.Subscribe // who comes back wants what it wanted
 		}
 		if c.phase == closed || o.Cut {
@@ -155,7 +165,11 @@ func (j *job) prepareOpening() error {
 func (j *job) act(now time.Duration) (next time.Duration, err error) {
 	next = never
 	for i := range j.streams {
-		next = min(next, j.send(&j.streams[i], now))
+		if s := &j.streams[i]; s.share > 0 {
+			next = min(next, j.refill(s, now))
+		} else {
+			next = min(next, j.send(s, now))
+		}
 	}
 	if j.fire <= now && j.fire < j.end {
 		j.trigger()
@@ -195,8 +209,32 @@ func (j *job) send(s *stream, now time.Duration) time.Duration {
 	return s.due
 }
 
+// refill asks for as many states as were answered.
+func (j *job) refill(s *stream, now time.Duration) time.Duration {
+	if now >= j.end {
+		return never
+	}
+	for tries := 0; j.asked-j.told < s.share && tries < burst; tries++ {
+		i := s.next
+		if s.next++; s.next == s.to {
+			s.next = s.from
+		}
+		if j.conns[i].phase != open || !j.write(i, j.frames.state) {
+			j.report.NotOpen++
+			continue
+		}
+		j.asked++
+		j.report.Sent++
+	}
+	return now + idleWait
+}
+
 func (j *job) framesOf(kind Kind) []byte {
 	switch kind {
+	case Requests:
+		return j.frames.request
+	case Subscriptions:
+		return j.frames.subscribe
 	case Pings:
 		return j.frames.ping
 	case States:

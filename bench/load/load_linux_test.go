@@ -121,7 +121,7 @@ func TestCrewSharesTasks(t *testing.T) {
 
 	report, err = crew.Do(Task{
 		Length: 200 * time.Millisecond, Linger: time.Second / 2,
-		Streams: []Stream{{Range{0, 20}, Requests, 500}, {Range{0, 20}, OneWays, 100}, {Range{5, 6}, Pings, 50}},
+		Streams: []Stream{{Range: Range{0, 20}, Kind: Requests, PerSecond: 500}, {Range: Range{0, 20}, Kind: OneWays, PerSecond: 100}, {Range: Range{5, 6}, Kind: Pings, PerSecond: 50}},
 		Trigger: &Trigger{Socket: 20, Every: 80 * time.Millisecond},
 		Open:    &Opening{Range: Range{10, 20}, Cut: true, InFlight: 4, After: 100 * time.Millisecond},
 	})
@@ -143,7 +143,7 @@ func TestCrewTellsOfLoss(t *testing.T) {
 	crew := hire(t, dialect, 4, startEcho(t))
 	_, err := crew.Do(Task{Open: &Opening{Range: Range{0, 4}, InFlight: 4}})
 	require.NoError(t, err)
-	report, err := crew.Do(Task{Length: 20 * time.Millisecond, Linger: time.Second / 2, Streams: []Stream{{Range{0, 3}, OneWays, 150}}})
+	report, err := crew.Do(Task{Length: 20 * time.Millisecond, Linger: time.Second / 2, Streams: []Stream{{Range: Range{0, 3}, Kind: OneWays, PerSecond: 150}}})
 	require.NoError(t, err)
 	require.Equal(t, map[uint16]uint{4000: 3}, report.Lost)
 	report, err = crew.Do(Task{Open: &Opening{Range: Range{0, 4}, InFlight: 4}, Close: &Range{3, 4}})

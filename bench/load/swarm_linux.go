@@ -309,6 +309,8 @@ func (s *swarm) message(i int, message []byte, now time.Duration) {
 	case bytes.HasPrefix(message, d.Answer) && len(c.due) > 0:
 		s.job.answered(c.due[0], now)
 		c.due = append(c.due[:0], c.due[1:]...)
+	default:
+		s.job.told++ // a state: nothing else is asked for
 	}
 }
 

@@ -84,7 +84,7 @@ func (b *Bench) reopenBusy() error {
 
 func (b *Bench) ask(rate float64) error {
 	report, cpu, err := b.do(Task{
-		Length: b.Sizes.Length, Linger: linger, Streams: []Stream{{Range{0, b.Sizes.Busy}, Requests, rate}},
+		Length: b.Sizes.Length, Linger: linger, Streams: []Stream{{Range: Range{0, b.Sizes.Busy}, Kind: Requests, PerSecond: rate}},
 	})
 	if err != nil {
 		return err
@@ -111,7 +111,7 @@ func (b *Bench) oneWay() error {
 		return err
 	}
 	report, cpu, err := b.do(Task{
-		Length: b.Sizes.Length, Linger: linger, Streams: []Stream{{Range{0, b.Sizes.Busy}, OneWays, b.Sizes.Rate}},
+		Length: b.Sizes.Length, Linger: linger, Streams: []Stream{{Range: Range{0, b.Sizes.Busy}, Kind: OneWays, PerSecond: b.Sizes.Rate}},
 	})
 	if err != nil {
 		return err
@@ -130,7 +130,7 @@ func (b *Bench) slowReaders() error {
 	before := kernel.Now()
 	report, _, err := b.do(Task{
 		Length: s.Length, Linger: linger, Mute: &slow,
-		Streams: []Stream{{others, Requests, s.SlowRate}, {slow, Pings, s.Rate}},
+		Streams: []Stream{{Range: others, Kind: Requests, PerSecond: s.SlowRate}, {Range: slow, Kind: Pings, PerSecond: s.Rate}},
 	})
 	if err != nil {
 		return err
@@ -159,7 +159,7 @@ func (b *Bench) mixed() error {
 	churn := Range{steady.To, s.Busy}
 	report, cpu, err := b.do(Task{
 		Length: s.Length, Linger: linger,
-		Streams: []Stream{{steady, Requests, s.SlowRate}, {steady, OneWays, float64(s.Busy) / 15}},
+		Streams: []Stream{{Range: steady, Kind: Requests, PerSecond: s.SlowRate}, {Range: steady, Kind: OneWays, PerSecond: float64(s.Busy) / 15}},
 		Open: &Opening{
 			Range: Range{churn.From, min(churn.From+int(s.Length.Seconds()*100), churn.To)}, Cut: true, InFlight: s.InFlight, PerSecond: 100,
 		},
