@@ -30,7 +30,7 @@ chaos: ## faults with their real durations, under load, for each seed of SEEDS=1
 
 .PHONY: chaos-money
 chaos-money: ## paid sessions for 10 minutes (FOR=10m) while everything is killed and cut; the books must be level
-	CHAOS_MONEY=$(FOR) $(GO) test -timeout 4h -v -run '^TestChaosMoney$$' ./cmd/bestie
+	CHAOS_MONEY=$(FOR) $(GO) test -timeout 4h -v -run '^(TestChaosMoney|TestMoney_Interleavings)$$' ./cmd/bestie ./store/postgres
 
 .PHONY: lint
 lint: ## formatting, vet (Linux and macOS), staticcheck, unreachable code

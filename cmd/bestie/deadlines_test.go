@@ -140,4 +140,3 @@ func TestDeadlines_AClockIsOff(t *testing.T) {
 		})
 	}
 }
-

@@ -156,6 +156,43 @@ func TestAccept_RaceForCapacity(t *testing.T) {
 	}
 }
 
+// The customer gives up in the moment in which a mitra accepts: either the offer is cancelled, or what was accepted is. A free session
+// that the accept begins is not cancelled any more; the credit that was put into a paid one comes back.
+func TestAccept_WhileTheCustomerCancels(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	other := w.second()
+	for i := range 20 {
+		m, pack := w.mitra(), []core.PackageID{w.free, w.paid}[i%2]
+		s := w.asks(pack, m)
+		w.gives(s.CustomerID, 10_000)
+		offer := w.offer(s, m)
+		var accepted, cancelled error
+		race(2, w.db, other, func(i int, db *postgres.DB) error {
+			if i == 0 {
+				_, accepted = db.Pairing().Accept(t.Context(), offer, m, 1)
+				return accepted
+			}
+			_, cancelled = db.Pairing().Cancel(t.Context(), s.ID, s.CustomerID)
+			return cancelled
+		})
+		status, _ := w.session(s.ID)
+		if pack == w.free && accepted == nil {
+			require.Equal(t, "active", status)
+			code(t, cancelled, core.WrongState)
+		} else {
+			require.Equal(t, "cancelled", status)
+			require.NoError(t, cancelled)
+		}
+		if accepted != nil {
+			code(t, accepted, core.OfferCancelled)
+		}
+		require.EqualValues(t, 10_000, w.credit(s.CustomerID))
+		require.Zero(t, value[int](w, `select count(*) from payments where session_id = $1 and status in ('opening', 'open')`, s.ID))
+	}
+	w.books()
+}
+
 // Sessions and mitras crossed in every direction, with ends, cancels and mode switches in between: no mitra over its
 // capacity, no session with two winners, and no deadlock.
 func TestAccept_Crossfire(t *testing.T) {
