@@ -101,6 +101,27 @@ func TestRevocation_WithoutValkey(t *testing.T) {
 	signedOutEverywhere(t, w, 35*time.Second)
 }
 
+// Who somebody is, and whether their auth session is over, is known without a store: an instance that has lost Postgres lets in and
+// refuses as before.
+func TestRevocation_AsksNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.instance()
+	customer, gone := a.customer(), a.customer()
+	gone.logout()
+	a.program.db.Close()
+
+	refused := gone.dial(a, gone.token)
+	require.Equal(t, protocol.CodeSessionRevoked, await[protocol.Error](refused).Code)
+	require.Equal(t, protocol.CloseRevoked, refused.awaitClose())
+	require.Equal(t, string(core.SessionRevoked), gone.refused(a, "/api/client/auth/me"))
+
+	phone := customer.dial(a, customer.token)
+	require.Nil(t, await[protocol.Welcome](phone).State, "that alone takes Postgres")
+	phone.do(protocol.Heartbeat{})
+	require.Equal(t, string(core.Forbidden), customer.refused(a, "/api/mitra/auth/me"))
+}
+
 // A client whose tokens live for two seconds stays connected: it is warned in time, and its next token comes over the socket.
 func TestShortTokens_NoReconnect(t *testing.T) {
 	t.Parallel()
