@@ -69,6 +69,7 @@ type Stream struct {
 	Kind      Kind    `json:"kind"`
 	PerSecond float64 `json:"per_second"`          // of all sockets of the range together
 	InFlight  int     `json:"in_flight,omitempty"` // of States, with PerSecond 0: each answer lets the next one leave
+	Beside    int     `json:"beside,omitempty"`    // with InFlight: so many OneWays leave other sockets with each
 }
 
 // Opening is sockets to connect.

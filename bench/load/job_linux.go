@@ -53,6 +53,7 @@ type stream struct {
 	step     time.Duration // between two messages
 	due      time.Duration // of the next one
 	share    int           // unanswered at most; 0: at a rate
+	beside   int           // one-way messages with each
 }
 
 // do carries a task out. tell is called now and then meanwhile.
@@ -114,7 +115,7 @@ func (j *job) prepare() error {
 			continue
 		}
 		if of.InFlight > 0 {
-			j.streams = append(j.streams, stream{kind: of.Kind, from: from, to: to, next: from, share: max(of.InFlight/j.setup.Workers, 1)})
+			j.streams = append(j.streams, stream{kind: of.Kind, from: from, to: to, next: from, share: max(of.InFlight/j.setup.Workers, 1), beside: of.Beside})
 			continue
 		}
 		if of.PerSecond <= 0 {
@@ -215,18 +216,28 @@ func (j *job) refill(s *stream, now time.Duration) time.Duration {
 		return never
 	}
 	for tries := 0; j.asked-j.told < s.share && tries < burst; tries++ {
-		i := s.next
-		if s.next++; s.next == s.to {
-			s.next = s.from
+		for range s.beside {
+			j.sendNext(s, j.frames.oneWay)
 		}
-		if j.conns[i].phase != open || !j.write(i, j.frames.state) {
-			j.report.NotOpen++
-			continue
+		if j.sendNext(s, j.frames.state) {
+			j.asked++
+			j.report.Sent++
 		}
-		j.asked++
-		j.report.Sent++
 	}
 	return now + idleWait
+}
+
+// sendNext sends a frame on the stream's next socket.
+func (j *job) sendNext(s *stream, frame []byte) bool {
+	i := s.next
+	if s.next++; s.next == s.to {
+		s.next = s.from
+	}
+	if j.conns[i].phase != open || !j.write(i, frame) {
+		j.report.NotOpen++
+		return false
+	}
+	return true
 }
 
 func (j *job) framesOf(kind Kind) []byte {
