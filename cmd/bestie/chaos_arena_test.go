@@ -99,7 +99,7 @@ func newArena(t *testing.T, x times, seed uint64, breaksPostgres bool) *arena {
 		size = 4
 	}
 	a.crowd = sim.Options{
-		Mitras: 12 * size, Customers: 5 * size, PairingsPerSecond: float64(5 * size), Verify: true, Alone: true, Seed: seed, Probes: -1,
+		Mitras: 12 * size, Customers: 4 * size, PairingsPerSecond: float64(4 * size), Verify: true, Alone: true, Seed: seed, Probes: -1,
 		Think:  sim.Range{Min: 5 * time.Millisecond, Max: 30 * time.Millisecond},
 		Talk:   sim.Range{Min: 200 * time.Millisecond, Max: 800 * time.Millisecond},
 		Breaks: 8 * time.Second, Stale: x.staleLimit(), Settle: x.settled(),

@@ -16,11 +16,9 @@ func valkeyTrials() []trial {
 	return []trial{
 		{name: "valkey is killed and comes back empty", run: valkeyKilled},
 		{name: "valkey is frozen", run: valkeyFrozen},
-		{name: "valkey is emptied", run: valkeyEmptied},
-		{name: "valkey is slow", run: func(a *arena) { valkeyWorse(a, fault.Mode{Delay: 500 * time.Millisecond}) }},
-		{name: "valkey is behind a narrow line", run: func(a *arena) { valkeyWorse(a, fault.Mode{BytesPerSecond: 5000}) }},
+		{name: "the subscriptions are lost and valkey is emptied", run: valkeyEmptied},
+		{name: "valkey is slow and then behind a narrow line", run: valkeyWorse},
 		{name: "one instance is cut off from valkey", run: valkeyCut},
-		{name: "the subscriptions are lost", run: subscriptionsLost},
 		{name: "valkey fails over", run: valkeyFailsOver},
 	}
 }
@@ -64,19 +62,25 @@ func valkeyEmptied(a *arena) {
 	a.slowest = time.Second
 	conn := valkeytest.Dial(a.t, a.valkey.URL())
 	a.play(func() {
+		for range 5 {
+			require.NoError(a.t, conn.Do(context.Background(), conn.B().ClientKill().TypePubsub().Build()).Error())
+			a.pairs(2)
+		}
 		require.NoError(a.t, conn.Do(context.Background(), conn.B().Flushall().Build()).Error())
 	})
 }
 
-func valkeyWorse(a *arena, line fault.Mode) {
+func valkeyWorse(a *arena) {
 	a.inside()
 	a.slowest = time.Second
 	a.play(func() {
-		for _, s := range []*stand{a.a, a.b} {
-			s.valkey.Set(line)
+		for _, line := range []fault.Mode{{Delay: 500 * time.Millisecond}, {BytesPerSecond: 5000}} {
+			for _, s := range []*stand{a.a, a.b} {
+				s.valkey.Set(line)
+			}
+			a.pairs(3)
+			a.hold(a.times.pick(3*time.Second, 30*time.Second))
 		}
-		a.pairs(3)
-		a.hold(a.times.pick(3*time.Second, 30*time.Second))
 		for _, s := range []*stand{a.a, a.b} {
 			s.valkey.Heal()
 		}
@@ -94,18 +98,6 @@ func valkeyCut(a *arena) {
 		a.hold(a.times.staleLimit() + a.times.pick(2*time.Second, 30*time.Second))
 		a.pairs(3)
 		a.b.valkey.Heal()
-	})
-}
-
-func subscriptionsLost(a *arena) {
-	a.inside()
-	a.slowest = time.Second
-	conn := valkeytest.Dial(a.t, a.valkey.URL())
-	a.play(func() {
-		for range 5 {
-			require.NoError(a.t, conn.Do(context.Background(), conn.B().ClientKill().TypePubsub().Build()).Error())
-			a.pairs(2)
-		}
 	})
 }
 

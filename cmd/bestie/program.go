@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -25,7 +24,7 @@ import (
 // program is one instance. newProgram builds it floor by floor (wiring.go), Run lives its life:
 //
 //	wait for Postgres and its schema
-//	settings, revoked sessions        what answers depend on
+//	settings, revoked sessions        what answers depend on; read while waiting
 //	outbox, bus, deadlines            what was due while nobody ran fires now
 //	mirror seeded                     Valkey may be out: the seed follows
 //	internal listener, public listener
@@ -101,12 +100,12 @@ func (p *program) PublicAddr() net.Addr { return p.gateway.Addr() }
 // InternalAddr is where operators and metrics connect.
 func (p *program) InternalAddr() net.Addr { return p.listener.Addr() }
 
-// waitForDatabase returns when Postgres answers and has the schema. An instance may be started before its database: it then
-// asks every second. An older schema is an error at once.
+// waitForDatabase returns when Postgres has the schema and what answers depend on was read. An instance may be started before its
+// database, or while that is busy: it then asks every second. An older schema is an error at once.
 func (p *program) waitForDatabase(ctx context.Context) error {
 	outage := core.Outage{Log: p.log, What: "reaching Postgres"}
 	for {
-		err := outage.Note(ctx, p.db.CheckSchema(ctx))
+		err := outage.Note(ctx, p.readDatabase(ctx))
 		if core.CodeOf(err) != core.Unavailable {
 			return err
 		}
@@ -118,13 +117,20 @@ func (p *program) waitForDatabase(ctx context.Context) error {
 	}
 }
 
-// start brings the parts up in order; what it started is stopped by its caller.
-func (p *program) start(ctx context.Context, running *parts) error {
-	settings, outbox, bus := p.db.Settings(), p.db.Outbox(), p.valkey.Bus()
-	if err := errors.Join(settings.Load(ctx), p.auth.LoadDenied(ctx)); err != nil {
+func (p *program) readDatabase(ctx context.Context) error {
+	if err := p.db.CheckSchema(ctx); err != nil {
 		return err
 	}
-	running.start("settings", settings.Run)
+	if err := p.db.Settings().Load(ctx); err != nil {
+		return err
+	}
+	return p.auth.LoadDenied(ctx)
+}
+
+// start brings the parts up in order; what it started is stopped by its caller.
+func (p *program) start(ctx context.Context, running *parts) error {
+	outbox, bus := p.db.Outbox(), p.valkey.Bus()
+	running.start("settings", p.db.Settings().Run)
 	running.start("auth", func(ctx context.Context) error { return p.auth.Run(ctx, p.gateway) })
 	running.start("bus", func(ctx context.Context) error { return bus.Run(ctx, p.gateway) })
 	running.start("outbox", func(ctx context.Context) error { return outbox.Run(ctx, bus) })
