@@ -8,6 +8,7 @@
 //
 //	wait for descriptors ──► Ready(key) each ──► Due(key) each ──► what was posted before ──┐
 //	    ▲       (at most until the next tick of the wheel; not at all while there is mail)  │
+//	    │       (before that, a dedicated loop naps where events may gather: see pace)      │
 //	    └───────────────────────────────────────────────────────────────────────────────────┘
 //
 // Descriptors are known by the key that they were added with. Readiness is level-triggered: what a handler leaves unread is

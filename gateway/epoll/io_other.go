@@ -4,6 +4,7 @@ package epoll
 
 import (
 	"net/netip"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -40,3 +41,5 @@ func addrPort(sa unix.Sockaddr) netip.AddrPort {
 
 // WriteAhead writes bytes that others will follow soon.
 func WriteAhead(fd int, b []byte) (int, error) { return unix.Write(fd, b) }
+
+func nap() { time.Sleep(napLength) }

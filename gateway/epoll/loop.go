@@ -12,7 +12,18 @@ type Handler interface {
 	Ready(key int32, events Events)
 	// Due says that a key's entry in the wheel has come round; at is the tick that Schedule returned for it.
 	Due(key int32, at Tick)
+	// Patience is asked at the end of each turn: how long may wait what comes next?
+	Patience() Patience
 }
+
+// Patience is how urgent it is to look again.
+type Patience uint8
+
+const (
+	Urgent    Patience = iota // somebody will be back in a moment
+	WhileFew                  // answers are waited for: events may gather while they are few
+	AtAnyPace                 // nobody waits for anything
+)
 
 // patience is how long a dedicated loop keeps its processor in one wait, and fruitless how many such waits on end may bring nothing
 // before it gives it up. To give it up and to take it again is dear: the scheduler's monitor then looks every 20 µs for a while
@@ -32,6 +43,7 @@ type Loop struct {
 	wheel Wheel
 	now   Tick
 	quiet int // how many waits on end brought nothing
+	pace  pace
 	spare []func()
 
 	mu     sync.Mutex
@@ -42,7 +54,7 @@ type Loop struct {
 
 // NewLoop makes a loop. A dedicated one keeps its processor while it waits for more, for up to 100 ms after it had something to do:
 // with a blocking wait, the scheduler takes the processor away and gives it back at every wake-up, which doubles the cost of a
-// small message. It takes a GOMAXPROCS above the number of cores by the number of loops, or everything else waits for it.
+// small message. And it naps where events may gather: see pace. It takes a GOMAXPROCS above the number of cores by the number of loops, or everything else waits for it.
 func NewLoop(dedicated bool) (*Loop, error) {
 	poller, err := NewPoller()
 	if err != nil {
@@ -63,12 +75,17 @@ func (l *Loop) Run(ctx context.Context, h Handler, last func()) error {
 		if err != nil {
 			return err
 		}
-		l.now = l.Clock(time.Now())
+		now := time.Now()
+		l.now = l.Clock(now)
 		for _, event := range events {
 			h.Ready(event.Key, event.Events)
 		}
 		l.wheel.Advance(l.now, h.Due)
 		l.runMail()
+		patience := h.Patience()
+		if l.dedicated && l.pace.mayNap(now, len(events), patience) && !l.hasMail() {
+			nap()
+		}
 	}
 	return nil
 }
@@ -114,6 +131,12 @@ func (l *Loop) runMail() {
 	}
 	clear(mail)
 	l.spare = mail[:0]
+}
+
+func (l *Loop) hasMail() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.mail) > 0
 }
 
 // Post runs f in the loop at the end of a turn, soon; from any goroutine, without blocking. Once Run is ending it does nothing and

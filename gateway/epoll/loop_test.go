@@ -41,6 +41,8 @@ func (r *recorder) Ready(key int32, events epoll.Events) {
 
 func (r *recorder) Due(key int32, at epoll.Tick) { r.due <- entry{key, at} }
 
+func (r *recorder) Patience() epoll.Patience { return epoll.AtAnyPace }
+
 // turn runs a loop until the test ends.
 func turn(t *testing.T, dedicated bool, r *recorder) (l *epoll.Loop, stop func()) {
 	l, err := epoll.NewLoop(dedicated)

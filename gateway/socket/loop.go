@@ -42,8 +42,12 @@ type loop struct {
 	decoder decoder
 	request Request
 
-	stats counters
+	stats  counters
+	before activity // as of the last turn
 }
+
+// activity is what tells whether somebody waits for the loop's next turn.
+type activity struct{ accepted, messagesOut uint64 }
 
 func newLoop(s *Server, index, listener int) (*loop, error) {
 	inner, err := epoll.NewLoop(s.cfg.Dedicated)
@@ -125,6 +129,19 @@ func (l *loop) Due(key int32, at epoll.Tick) {
 	c.look = 0
 	l.expire(c)
 	c.arm()
+}
+
+// Patience is for epoll.Loop: who comes has more to say at once, and who was answered may have.
+func (l *loop) Patience() epoll.Patience {
+	before := l.before
+	l.before = activity{l.stats.accepted.Load(), l.stats.messagesOut.Load()}
+	switch {
+	case l.before.accepted != before.accepted:
+		return epoll.Urgent
+	case l.before.messagesOut != before.messagesOut:
+		return epoll.WhileFew
+	}
+	return epoll.AtAnyPace
 }
 
 // expire does what is due.
