@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -41,11 +42,12 @@ const booksSQL = `
 		(select coalesce(sum(amount), 0) from refunds where status <> 'failed')::bigint`
 
 // dueBackSQL is what must have come back for a session s that is over: for one that ended, the share of the seconds that were left unless its
-// customer left them, to a second; for one that never ran to its end, all of what was put in if it was not paid whole, else something.
+// customer left them, to a second; for one that never ran to its end, all of what was put in if it was not paid whole, else a second's share
+// at least.
 const dueBackSQL = `case
-		when s.status <> 'ended' then case when s.paid_seconds = 0 then s.funds else 1 end
+		when s.status <> 'ended' then case when s.paid_seconds = 0 then s.funds else least(s.funds / s.paid_seconds, 1) end
 		when s.end_reason in ('mitra', 'operator', 'deactivated') then
-			floor(s.funds * least(greatest(ceil(extract(epoch from s.ends_at - s.ended_at)), 0), s.paid_seconds) / s.paid_seconds)
+			floor(s.funds * least(greatest(ceil(extract(epoch from s.ends_at - s.ended_at)), 0), s.paid_seconds) / nullif(s.paid_seconds, 0))
 		else 0 end`
 
 const wrongRowsSQL = `
@@ -66,11 +68,12 @@ const wrongRowsSQL = `
 	select 'late money is no credit: ' || r.payment_id from payment_receipts r
 	where credited and not exists (select from customer_credits c where c.payment_id = r.payment_id and c.reason = 'late' and c.amount = r.amount)
 	union all
-	select 'returned for ' || s.id || ': ' || c.returned || ', to be ' || c.due from chat_sessions s
-	cross join lateral (
-		select coalesce(sum(amount), 0) as returned, ` + dueBackSQL + ` as due from customer_credits where session_id = s.id and reason = 'returned') c
-	where s.funds > 0 and s.status not in ('searching', 'pending_payment', 'active')
-		and case when s.status = 'ended' then abs(c.returned - c.due) > s.funds / s.paid_seconds + 1 else not c.returned between c.due and s.funds end
+	select 'returned for ' || id || ': ' || returned || ', to be ' || due from (
+		select s.id, s.status, s.funds, s.paid_seconds, coalesce(c.returned, 0) as returned, ` + dueBackSQL + ` as due
+		from chat_sessions s left join (
+			select session_id, sum(amount) as returned from customer_credits where reason = 'returned' group by session_id) c on c.session_id = s.id
+		where s.funds > 0 and s.status not in ('searching', 'pending_payment', 'active')) over
+	where case when status = 'ended' then abs(returned - due) > funds / nullif(paid_seconds, 0) + 1 else not returned between due and funds end
 	union all
 	select 'not paid, and it ran: ' || id from chat_sessions where price > 0 and status in ('active', 'ended') and paid_seconds = 0
 	union all
@@ -82,17 +85,20 @@ const wrongRowsSQL = `
 	select 'an open invoice of a session that is over: ' || p.id from payments p join chat_sessions s on s.id = p.session_id
 	where p.status in ('opening', 'open') and s.status not in ('searching', 'pending_payment', 'active')`
 
+// booksTimeout is more than a call has, since every row is looked at.
+const booksTimeout = 30 * time.Second
+
 // Books reads all of it from one snapshot. It looks at every row that has to do with money: for tests and simulations.
 func (db *DB) Books(ctx context.Context) (b Books, err error) {
-	err = db.within(ctx, "books", func(ctx context.Context) error {
-		return pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(t pgx.Tx) error {
-			err := t.QueryRow(ctx, booksSQL).Scan(&b.Receipts, &b.Operators, &b.Funds, &b.Prices, &b.Returned, &b.Balances, &b.Refunds)
-			if err != nil {
-				return err
-			}
-			b.Wrong, err = all(ctx, t, pgx.RowTo[string], wrongRowsSQL)
+	ctx, cancel := context.WithTimeout(ctx, booksTimeout)
+	defer cancel()
+	err = pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(t pgx.Tx) error {
+		err := t.QueryRow(ctx, booksSQL).Scan(&b.Receipts, &b.Operators, &b.Funds, &b.Prices, &b.Returned, &b.Balances, &b.Refunds)
+		if err != nil {
 			return err
-		})
+		}
+		b.Wrong, err = all(ctx, t, pgx.RowTo[string], wrongRowsSQL)
+		return err
 	})
-	return b, err
+	return b, db.classify("books", err)
 }

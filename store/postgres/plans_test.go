@@ -1,15 +1,20 @@
 package postgres_test
 
 import (
+	"context"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/halobestie/bestie-gateway/core"
+	"github.com/halobestie/bestie-gateway/core/payment"
 	"github.com/halobestie/bestie-gateway/store/postgres"
+	"github.com/halobestie/bestie-gateway/store/postgres/pgtest"
 )
 
 // crowd fills the tables as after some weeks: most rows are history, a few are live.
@@ -65,5 +70,76 @@ func TestPlans_HotStatementsUseIndexes(t *testing.T) {
 		require.NoError(t, err, name)
 		plan := strings.Join(lines, "\n")
 		require.False(t, seqScan.MatchString(plan), "%s\n%s", name, plan)
+	}
+}
+
+// asked is what a pool was asked, with its parameters, each statement once.
+type asked struct {
+	mu  sync.Mutex
+	all map[string][]any
+}
+
+func (a *asked) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch sql := strings.TrimSpace(data.SQL); {
+	case len(sql) < len("select 1 from t"), strings.HasPrefix(sql, "--"), strings.HasPrefix(sql, "set "):
+	default:
+		a.all[sql] = data.Args
+	}
+	return ctx
+}
+
+func (*asked) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// Not one statement of a paid session's life, with all that can come by the way, reads a table from one end to the other.
+func TestPlans_EveryStatementOfALife(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	pgtest.Exec(t, w.url, crowd)
+	w.exec(`update event_outbox set published_at = now() where published_at is null`)
+	heard := &asked{all: map[string][]any{}}
+	w.db = pgtest.Open(t, w.url, postgres.Options{Tracer: heard})
+	payments := w.db.Payments()
+
+	s, m := w.owes()
+	require.NoError(t, w.db.Pairing().Received(t.Context(), w.offer(s, m), m))
+	_, _, err := w.db.Chat().Due(t.Context(), 100)
+	require.NoError(t, err)
+	_, err = payments.Claim(t.Context(), 10)
+	require.NoError(t, err)
+	w.opens(s.Payment.ID)
+	require.NoError(t, payments.Postpone(t.Context(), s.Payment.ID, time.Minute, ""))
+	d := payment.Delivery{ID: core.NewID[payment.DeliveryID](), Provider: "fake", Body: []byte("{}")}
+	require.NoError(t, payments.Keep(t.Context(), d))
+	require.Equal(t, payment.Started, w.pays(s.Payment.ID, 25_000))
+	asks, err := w.extends(s, w.paid, "more")
+	require.NoError(t, err)
+	require.Equal(t, payment.Extended, w.pays(asks.Payment.ID, 25_000))
+	s = w.reroutes(s)
+	w.wave(s, w.mitra())
+	_, err = w.db.Pairing().Cancel(t.Context(), s.ID, s.CustomerID)
+	require.NoError(t, err)
+
+	one, m := w.runs()
+	require.NoError(t, w.db.Chat().WarnEnding(t.Context(), one.ID))
+	_, err = w.db.Chat().End(t.Context(), one.ID, as(core.Mitra, m), "")
+	require.NoError(t, err)
+	late, _ := w.owes()
+	_, err = w.db.Pairing().Cancel(t.Context(), late.ID, late.CustomerID)
+	require.NoError(t, err)
+	require.Equal(t, payment.Credited, w.pays(late.Payment.ID, 25_000))
+	require.NoError(t, payments.Rest(t.Context(), late.Payment.ID))
+	_, err = w.db.Pairing().ExpireOffers(t.Context(), 100)
+	require.NoError(t, err)
+
+	require.Greater(t, len(heard.all), 25)
+	for sql, args := range heard.all {
+		rows, err := w.sql.Query(t.Context(), "explain (costs off) "+sql, args...)
+		require.NoError(t, err, sql)
+		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		require.NoError(t, err, sql)
+		plan := strings.Join(lines, "\n")
+		require.False(t, seqScan.MatchString(plan), "%s\n%s", sql, plan)
 	}
 }
