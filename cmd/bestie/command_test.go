@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/bcrypt"
 
 	"github.com/halobestie/bestie-gateway/cmd/bestie/config"
 	"github.com/halobestie/bestie-gateway/protocol"
@@ -157,6 +158,9 @@ func TestSeed_IsIdempotent(t *testing.T) {
 		require.NotContains(t, complaints, "Correct1Horse")
 	}
 	require.Equal(t, int64(1), pgtest.Value[int64](t, url, `select count(*) from control_center_users where email = 'ops@example.com'`))
+	cost, err := bcrypt.Cost([]byte(pgtest.Value[string](t, url, `select password_hash from control_center_users`)))
+	require.NoError(t, err)
+	require.Equal(t, 12, cost)
 	require.Equal(t, int64(1), pgtest.Value[int64](t, url, `select count(*) from session_packages where price = 0`))
 
 	code, _, complaints := execute(t, []string{"DATABASE_URL=" + url, "ADMIN_EMAIL=b@example.com", "ADMIN_PASSWORD=weak"}, "seed")

@@ -7,9 +7,18 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/bcrypt"
 
 	"github.com/halobestie/bestie-gateway/core"
 )
+
+// Nobody's password takes as long as somebody's.
+func TestNobodysHash(t *testing.T) {
+	t.Parallel()
+	cost, err := bcrypt.Cost([]byte(nobodysHash))
+	require.NoError(t, err)
+	require.Equal(t, defaultPasswordCost, cost)
+}
 
 // busy keeps at work until the channel is closed.
 func busy(until <-chan struct{}) func() { return func() { <-until } }

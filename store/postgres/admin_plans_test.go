@@ -35,7 +35,8 @@ const years = `
 		from (select id, row_number() over () as n from customers limit 400) c
 			join (select id, row_number() over () as n from mitras where mode = 'online') m using (n), (select id from session_packages limit 1) p;
 	insert into payments (id, session_id, customer_id, amount, status, paid_at)
-		select gen_random_uuid(), id, customer_id, 25000, 'paid', created_at from chat_sessions where status = 'ended';
+		select gen_random_uuid(), id, customer_id, 25000, 'paid', now() - row_number() over () * interval '8 seconds' -- 10,800 a day
+		from chat_sessions where status = 'ended';
 	insert into mitra_status_logs (mitra_id, mode, reason) select id, 'online', 'self' from mitras, generate_series(1, 2);
 	insert into control_center_users (id, email, password_hash, role) select gen_random_uuid(), 'op' || n || '@halo.test', 'x', 'operator' from generate_series(1, 5) n;
 	insert into audit_logs (operator_id, action, subject_type, subject_id)
