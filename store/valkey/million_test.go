@@ -52,7 +52,9 @@ func BenchmarkMillionMitras(b *testing.B) {
 				var table strings.Builder
 				for _, speed := range speeds {
 					many.beat(service, speed, time.Second)
+					require.NoError(b, raw.Do(ctx, raw.B().ConfigResetstat().Build()).Error())
 					d := many.drive(b, service, raw, speed)
+					d.commands = commands(b, raw, d.written)
 					fmt.Fprintf(&table, "\n| %d | %s |", n*speed, d)
 					if speed == 1 {
 						d.report(b)
@@ -60,7 +62,7 @@ func BenchmarkMillionMitras(b *testing.B) {
 				}
 				b.ReportMetric(memoryOf(b, raw)/float64(n), "valkey-B/mitra")
 				b.ReportMetric(0, "ns/op")
-				b.Logf("load %s, as many mitras as | beats/s | written | failed calls | valkey's core | its µs a beat | ours | it is full at%s", load(), &table)
+				b.Logf("load %s, as many mitras as | beats/s | written | failed calls | valkey's core | its µs a beat | of them in | ours | it is full at%s", load(), &table)
 			}
 		})
 	}
@@ -85,6 +87,25 @@ type driven struct {
 	sent, written, failed float64
 	took                  time.Duration
 	used                  cost
+	commands              string
+}
+
+// commands is what the server says that the commands of a beat took, in µs.
+func commands(b *testing.B, raw driver.Client, beats float64) string {
+	b.Helper()
+	info, err := raw.Do(b.Context(), raw.B().Info().Section("commandstats").Build()).ToString()
+	require.NoError(b, err)
+	var all []string
+	for line := range strings.Lines(info) {
+		name, numbers, is := strings.Cut(strings.TrimPrefix(line, "cmdstat_"), ":")
+		_, rest, _ := strings.Cut(numbers, "usec=")
+		text, _, _ := strings.Cut(rest, ",")
+		if µs, err := strconv.ParseFloat(text, 64); is && err == nil && µs/beats > 0.01 {
+			all = append(all, fmt.Sprintf("%s %.2f", strings.ToUpper(name), µs/beats))
+		}
+	}
+	slices.Sort(all)
+	return strings.Join(all, ", ")
 }
 
 // drive has the mitras beat for driveFor at a speed.
@@ -112,8 +133,8 @@ func (d driven) report(b *testing.B) {
 // String is a row.
 func (d driven) String() string {
 	full := beatEvery.Seconds() / (d.eachBeat() / 1e9) // mitras
-	return fmt.Sprintf("%.0f | %.0f %% | %.0f | %.0f %% | %.2f | %.2f | %.1f million mitras", d.written/d.took.Seconds(),
-		100*d.written/d.sent, d.failed, 100*d.core(), d.eachBeat()/1e3, float64(d.used.ours.Nanoseconds())/d.written/1e3, full/1e6)
+	return fmt.Sprintf("%.0f | %.0f %% | %.0f | %.0f %% | %.2f | %s | %.2f | %.1f million mitras", d.written/d.took.Seconds(),
+		100*d.written/d.sent, d.failed, 100*d.core(), d.eachBeat()/1e3, d.commands, float64(d.used.ours.Nanoseconds())/d.written/1e3, full/1e6)
 }
 
 // memoryOf is what the server has allocated.
