@@ -54,7 +54,9 @@ type Export struct {
 	Devices      []ExportedDevice
 	Codes        []ExportedCode
 	Sessions     []ExportedSession
+	Steps        []ExportedStep
 	Payments     []ExportedPayment
+	Refunds      []ExportedRefund
 	Credits      []ExportedCredit
 }
 
@@ -99,6 +101,16 @@ type ExportedSession struct {
 	EndReason string
 }
 
+// ExportedStep is a step of a talk's life.
+type ExportedStep struct {
+	Session core.SessionID
+	Status  string // that it led to
+	By      string // customer, mitra, cc_user, system
+	Reason  string
+	Note    string // what the customer wrote; of what others wrote nothing
+	At      time.Time
+}
+
 // ExportedPayment is a payment.
 type ExportedPayment struct {
 	ID        core.PaymentID
@@ -108,6 +120,15 @@ type ExportedPayment struct {
 	Status    string
 	CreatedAt time.Time
 	PaidAt    time.Time
+}
+
+// ExportedRefund is money of a payment that was given back, or is on its way.
+type ExportedRefund struct {
+	Payment  core.PaymentID
+	Amount   int64
+	Status   string
+	At       time.Time
+	ClosedAt time.Time // zero: it is on its way
 }
 
 // ExportedCredit is a line of the ledger of the customer's credit.

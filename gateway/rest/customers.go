@@ -85,7 +85,9 @@ type export struct {
 	Devices      []exportDevice  `json:"devices"`
 	PhoneCodes   []exportCode    `json:"phone_codes"`
 	Sessions     []exportTalk    `json:"sessions"`
+	Steps        []exportStep    `json:"session_events"`
 	Payments     []exportPayment `json:"payments"`
+	Refunds      []exportRefund  `json:"refunds"`
 	Credits      []exportCredit  `json:"credits"`
 }
 
@@ -125,6 +127,15 @@ type exportTalk struct {
 	EndReason string         `json:"end_reason,omitempty"`
 }
 
+type exportStep struct {
+	SessionID core.SessionID `json:"session_id"`
+	Status    string         `json:"status" doc:"that it led to"`
+	By        string         `json:"by" enum:"customer,mitra,cc_user,system"`
+	Reason    string         `json:"reason,omitempty"`
+	Note      string         `json:"note,omitempty" doc:"what the customer wrote"`
+	At        int64          `json:"at"`
+}
+
 // exportMitra is what the customer saw of its mitra, and no more.
 type exportMitra struct {
 	ID          core.MitraID `json:"id"`
@@ -139,6 +150,14 @@ type exportPayment struct {
 	Status    string         `json:"status"`
 	CreatedAt int64          `json:"created_at"`
 	PaidAt    int64          `json:"paid_at,omitempty"`
+}
+
+type exportRefund struct {
+	PaymentID core.PaymentID `json:"payment_id"`
+	Amount    int64          `json:"amount"`
+	Status    string         `json:"status" enum:"pending,succeeded,failed"`
+	CreatedAt int64          `json:"created_at"`
+	ClosedAt  int64          `json:"closed_at,omitempty"`
 }
 
 type exportCredit struct {
@@ -156,9 +175,11 @@ func (s *server) export(ctx context.Context, c *Call, _ None) (export, error) {
 	c.W.Header().Set("Content-Disposition", `attachment; filename="bestie-export.json"`)
 	out := export{
 		ExportedAt: millis(e.At), Account: userOf(e.Account), GoogleSub: e.Google, AppleSub: e.Apple,
-		AuthSessions: []exportSignIn{}, Devices: []exportDevice{}, PhoneCodes: []exportCode{}, Sessions: []exportTalk{}, Payments: []exportPayment{},
-		Credits: []exportCredit{},
+		AuthSessions: []exportSignIn{}, Devices: []exportDevice{}, PhoneCodes: []exportCode{}, Sessions: []exportTalk{}, Steps: []exportStep{},
+		Payments: []exportPayment{}, Refunds: []exportRefund{}, Credits: []exportCredit{},
 	}
+	exportTalks(&out, e)
+	exportMoney(&out, e)
 	for _, x := range e.AuthSessions {
 		out.AuthSessions = append(out.AuthSessions, exportSignIn{
 			ID: x.ID, CreatedAt: millis(x.CreatedAt), LastUsedAt: millis(x.LastUsedAt), ExpiresAt: millis(x.ExpiresAt),
@@ -171,19 +192,33 @@ func (s *server) export(ctx context.Context, c *Call, _ None) (export, error) {
 	for _, x := range e.Codes {
 		out.PhoneCodes = append(out.PhoneCodes, exportCode{Phone: x.Phone, CreatedAt: millis(x.CreatedAt), UsedAt: millis(x.UsedAt), IP: ipText(x.IP)})
 	}
+	return out, nil
+}
+
+func exportTalks(out *export, e auth.Export) {
 	for _, x := range e.Sessions {
 		out.Sessions = append(out.Sessions, talkOf(x))
 	}
+	for _, x := range e.Steps {
+		out.Steps = append(out.Steps, exportStep{SessionID: x.Session, Status: x.Status, By: x.By, Reason: x.Reason, Note: x.Note, At: millis(x.At)})
+	}
+}
+
+func exportMoney(out *export, e auth.Export) {
 	for _, x := range e.Payments {
 		out.Payments = append(out.Payments, exportPayment{
 			ID: x.ID, SessionID: x.Session, Amount: x.Amount, Currency: x.Currency, Status: x.Status,
 			CreatedAt: millis(x.CreatedAt), PaidAt: millis(x.PaidAt),
 		})
 	}
+	for _, x := range e.Refunds {
+		out.Refunds = append(out.Refunds, exportRefund{
+			PaymentID: x.Payment, Amount: x.Amount, Status: x.Status, CreatedAt: millis(x.At), ClosedAt: millis(x.ClosedAt),
+		})
+	}
 	for _, x := range e.Credits {
 		out.Credits = append(out.Credits, exportCredit{Amount: x.Amount, Balance: x.Balance, Reason: x.Reason, At: millis(x.At)})
 	}
-	return out, nil
 }
 
 func talkOf(x auth.ExportedSession) exportTalk {

@@ -139,7 +139,7 @@ func TestExport(t *testing.T) {
 	body := out.bodyOf(t)
 	require.Equal(t, "budi", body["google_sub"])
 	require.Len(t, body["auth_sessions"], 1)
-	for _, empty := range []string{"devices", "phone_codes", "sessions", "payments", "credits"} {
+	for _, empty := range []string{"devices", "phone_codes", "sessions", "session_events", "payments", "refunds", "credits"} {
 		require.Equal(t, []any{}, body[empty])
 	}
 	require.NotContains(t, out.text, in.body.RefreshToken[37:], "no secret of ours")

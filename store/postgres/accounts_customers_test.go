@@ -201,6 +201,9 @@ func TestAccounts_Export(t *testing.T) {
 	w.accepts(s, m)
 	w.asks(w.free) // somebody else's
 	w.exec(`insert into customer_credits (customer_id, amount, balance, reason) values ($1, 500, 500, 'operator')`, id)
+	w.exec(`insert into session_events (session_id, to_status, actor_type, actor_id, note) values ($1, 'searching', 'customer', $2, 'hers'),
+		($1, 'searching', 'mitra', $3, 'not hers')`, s.ID, id, m)
+	w.exec(`insert into refunds (id, payment_id, amount) select gen_random_uuid(), id, 700 from payments where session_id = $1`, s.ID)
 
 	e, err := a.Export(t.Context(), id)
 	require.NoError(t, err)
@@ -217,12 +220,22 @@ func TestAccounts_Export(t *testing.T) {
 	require.Equal(t, "Ayu", e.Sessions[0].MitraName)
 	require.Equal(t, int64(25_000), e.Payments[0].Amount)
 	require.Equal(t, int64(500), e.Credits[0].Balance)
+	require.Equal(t, auth.ExportedRefund{Payment: e.Payments[0].ID, Amount: 700, Status: "pending", At: e.Refunds[0].At}, e.Refunds[0])
+	require.Equal(t, []string{"", "", "hers", ""}, notes(e.Steps))
+	require.Equal(t, []string{"customer", "mitra"}, []string{e.Steps[0].By, e.Steps[1].By})
 	text, err := json.Marshal(e)
 	require.NoError(t, err)
 	mitraPhone := value[string](w, `select phone from mitras where id = $1`, m)
 	require.NotContains(t, string(text), strings.TrimPrefix(mitraPhone, "+"), "of the mitra no more than the customer saw")
 	_, err = a.Export(t.Context(), core.NewID[core.CustomerID]())
 	require.Equal(t, core.NotFound, core.CodeOf(err))
+}
+
+func notes(steps []auth.ExportedStep) (all []string) {
+	for _, step := range steps {
+		all = append(all, step.Note)
+	}
+	return all
 }
 
 func TestAppleTokens(t *testing.T) {

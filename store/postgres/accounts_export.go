@@ -40,7 +40,9 @@ func readExport(ctx context.Context, tx pgx.Tx, customer core.CustomerID) (e aut
 		exported(&e.Devices, exportDevicesSQL, exportedDevice, customer),
 		exported(&e.Codes, exportCodesSQL, exportedCode, e.Account.Phone),
 		exported(&e.Sessions, exportSessionsSQL, exportedTalk, customer),
+		exported(&e.Steps, exportStepsSQL, exportedStep, customer),
 		exported(&e.Payments, exportPaymentsSQL, exportedPayment, customer),
+		exported(&e.Refunds, exportRefundsSQL, exportedRefund, customer),
 		exported(&e.Credits, exportCreditsSQL, exportedCredit, customer),
 	} {
 		if err := read(ctx, tx); err != nil {
@@ -108,12 +110,30 @@ func exportedTalk(row pgx.CollectableRow) (s auth.ExportedSession, err error) {
 	return s, err
 }
 
+const exportStepsSQL = `
+	select e.session_id, e.to_status, e.actor_type, e.reason, case when e.actor_type = 'customer' then e.note else '' end, e.at
+	from session_events e join chat_sessions s on s.id = e.session_id where s.customer_id = $1 order by e.id`
+
+func exportedStep(row pgx.CollectableRow) (s auth.ExportedStep, err error) {
+	err = row.Scan(&s.Session, &s.Status, &s.By, &s.Reason, &s.Note, &s.At)
+	return s, err
+}
+
 const exportPaymentsSQL = `
 	select id, session_id, amount, currency, status, created_at, paid_at from payments where customer_id = $1 order by created_at`
 
 func exportedPayment(row pgx.CollectableRow) (p auth.ExportedPayment, err error) {
 	err = row.Scan(&p.ID, &p.Session, &p.Amount, &p.Currency, &p.Status, &p.CreatedAt, (*zeronull.Timestamptz)(&p.PaidAt))
 	return p, err
+}
+
+const exportRefundsSQL = `
+	select r.payment_id, r.amount, r.status, r.created_at, r.closed_at
+	from refunds r join payments p on p.id = r.payment_id where p.customer_id = $1 order by r.created_at`
+
+func exportedRefund(row pgx.CollectableRow) (r auth.ExportedRefund, err error) {
+	err = row.Scan(&r.Payment, &r.Amount, &r.Status, &r.At, (*zeronull.Timestamptz)(&r.ClosedAt))
+	return r, err
 }
 
 const exportCreditsSQL = `select amount, balance, reason, at from customer_credits where customer_id = $1 order by id`
