@@ -191,7 +191,7 @@ func TestMoney_Interleavings(t *testing.T) {
 	w := newWorld(t)
 	w.set("payment_timeout_seconds", 3600)
 	doomed := pgtest.Open(t, named(w.url, "doomed"), postgres.Options{})
-	rounds, until := 25, time.Time{}
+	rounds, until := 15, time.Time{}
 	if text := os.Getenv("CHAOS_MONEY"); text != "" {
 		lasts, err := time.ParseDuration(text)
 		require.NoError(t, err)

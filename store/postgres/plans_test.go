@@ -19,10 +19,10 @@ import (
 
 // crowd fills the tables as after some weeks: most rows are history, a few are live.
 const crowd = `
-	insert into customers (id) select gen_random_uuid() from generate_series(1, 20000);
+	insert into customers (id) select gen_random_uuid() from generate_series(1, 5000);
 	insert into mitras (id, phone, display_name, mode, last_heartbeat_at, available_since)
 		select gen_random_uuid(), '+628' || 100000000 + n, 'M', case when n % 20 = 0 then 'online' else 'offline' end, now(), now()
-		from generate_series(1, 20000) n;
+		from generate_series(1, 5000) n;
 	insert into chat_sessions (id, customer_id, mitra_id, package_id, status, duration_minutes, price, search_deadline_at, end_reason, ended_at)
 		select gen_random_uuid(), c.id, m.id, p.id, 'ended', 10, 0, now(), 'expired', now()
 		from (select id, row_number() over () as n from customers) c join (select id, row_number() over () as n from mitras) m using (n),
@@ -36,14 +36,14 @@ const crowd = `
 		select gen_random_uuid(), s.id, m.id, 1, 'offered', now() + interval '10 seconds'
 		from (select id from chat_sessions where status = 'searching') s, (select id from mitras where mode = 'online' limit 3) m;
 	insert into event_outbox (version, kind, to_user, body, created_at, published_at)
-		select 1, 'session.updated', gen_random_uuid(), '{}', now() - n * interval '3 milliseconds', now() from generate_series(1, 20000) n;
+		select 1, 'session.updated', gen_random_uuid(), '{}', now() - n * interval '3 milliseconds', now() from generate_series(1, 5000) n;
 	insert into payments (id, session_id, customer_id, amount, status, work_at)
 		select gen_random_uuid(), id, customer_id, 1000, 'paid', null from chat_sessions where status = 'ended';
 	insert into payment_receipts (provider, provider_id, payment_id, amount, credited) select 'fake', id::text, id, 1000, false from payments;
 	insert into session_extensions (id, session_id, package_id, duration_minutes, price, status, closed_at)
 		select gen_random_uuid(), id, package_id, 10, 1000, 'paid', now() from chat_sessions where status = 'ended';
 	insert into customer_credits (customer_id, amount, balance, reason) select id, 1, 1, 'operator' from customers;
-	insert into payment_webhooks (id, provider, body, outcome) select gen_random_uuid(), 'fake', '', 'ignored' from generate_series(1, 20000);
+	insert into payment_webhooks (id, provider, body, outcome) select gen_random_uuid(), 'fake', '', 'ignored' from generate_series(1, 5000);
 	insert into refunds (id, payment_id, amount, status, work_at, closed_at) select gen_random_uuid(), id, 1, 'succeeded', null, now() from payments;
 	insert into device_tokens (token, user_type, user_id, platform)
 		select 'token ' || id, 'mitra', id, 'android' from mitras;
