@@ -172,17 +172,19 @@ func (a *Admin) ChangePackage(ctx context.Context, by core.OperatorID, id core.P
 	return now, err
 }
 
-// One pass over the live sessions, and one over today's part of an index that has all it needs.
+// Each count is read off an index that has all it needs: the live sessions, the mitras in their order, today's payments.
 const workSQL = `
-	with live as materialized (
-		select status, mitra_id from chat_sessions where status in ('searching', 'pending_payment', 'active')),
+	with live as (
+		select count(*) filter (where status = 'searching') as searching, count(*) filter (where status = 'pending_payment') as pending,
+			count(*) filter (where status = 'active') as active
+		from chat_sessions where status in ('searching', 'pending_payment', 'active')),
 	paid as (
 		select count(*) filter (where extension_id is null) as sessions, coalesce(sum(amount), 0)::bigint as revenue
 		from payments where status = 'paid' and paid_at >= $1)
-	select (select count(*) from (select distinct mitra_id from live where mitra_id is not null) held),
-		count(*) filter (where status = 'searching'), count(*) filter (where status = 'pending_payment'),
-		count(*) filter (where status = 'active'), max(paid.sessions), max(paid.revenue)
-	from paid left join live on true`
+	select (select count(*) from (
+			select distinct mitra_id from chat_sessions where status in ('pending_payment', 'active') and mitra_id is not null) busy),
+		live.searching, live.pending, live.active, paid.sessions, paid.revenue
+	from live, paid`
 
 // Work implements admin.Numbers.
 func (a *Admin) Work(ctx context.Context, dayBegan time.Time) (w admin.Work, err error) {
