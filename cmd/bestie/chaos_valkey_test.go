@@ -87,8 +87,8 @@ func valkeyWorse(a *arena) {
 	})
 }
 
-// The others do not take its mitras offline, also when it lasts longer than they would wait for them, and people are paired on both
-// sides and across.
+// The others do not take its mitras offline, also when it lasts longer than they would wait for them, and count them; people are paired on
+// both sides and across.
 func valkeyCut(a *arena) {
 	a.inside()
 	a.slowest = time.Second
@@ -97,8 +97,20 @@ func valkeyCut(a *arena) {
 		a.pairs(3)
 		a.hold(a.times.staleLimit() + a.times.pick(2*time.Second, 30*time.Second))
 		a.pairs(3)
+		a.until(func() bool { return a.a.counts() }, "the instance that has its way to count everybody")
 		a.b.valkey.Heal()
 	})
+}
+
+// counts tells whether the instance counts by the mirror whom Postgres says to be available.
+func (s *stand) counts() bool {
+	ctx, p := s.arena.t.Context(), s.inside.program
+	mirror, err := p.presence.Counts(ctx)
+	if err != nil || !mirror.Whole {
+		return false
+	}
+	n, err := p.db.Presence().CountAvailable(ctx, s.arena.times.staleLimit()+time.Minute)
+	return err == nil && n == mirror.Available
 }
 
 // A sentinel puts a replica in the master's place, which may lack the last writes; a cluster's fail-over is tested with the mirror alone, in

@@ -51,5 +51,9 @@ func (c Config) withDefaults() Config {
 // apps' own pace must fit into Stale, or the others take our mitras offline.
 func (c Config) saveEvery() time.Duration { return c.Stale / 3 }
 
+// quiet is how long a mitra may be silent in the mirror until Postgres is asked, so early that none who lives grows stale between two
+// sweeps, and not so early that everybody is quiet between two beats.
+func (c Config) quiet() time.Duration { return max(c.Stale-c.OfflineSweep, c.saveEvery()) }
+
 // fallbackFresh is how old last_heartbeat_at may be in Postgres, where it lags by a mirror interval.
 func (c Config) fallbackFresh() time.Duration { return c.Stale + c.HeartbeatSweep }

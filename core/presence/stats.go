@@ -8,6 +8,7 @@ type Stats struct {
 	Beats         uint64 // heartbeats written to the mirror
 	BeatsKept     uint64 // heartbeats that a failed flush kept for the next one
 	BeatsSaved    uint64 // heartbeats written to Postgres
+	BeatsRecalled uint64 // heartbeats brought to the mirror from there: an instance is cut off from Valkey
 	Writes        uint64 // mitras mirrored after a transition or a new socket
 	WritesLate    uint64 // of them, those whom a newer write had overtaken
 	WritesFailed  uint64
@@ -33,7 +34,8 @@ type Sources struct {
 }
 
 type counters struct {
-	beats, beatsKept, beatsSaved, writes, writesLate, writesFailed               atomic.Uint64
+	beats, beatsKept, beatsSaved, beatsRecalled                                  atomic.Uint64
+	writes, writesLate, writesFailed                                             atomic.Uint64
 	mirrorErrors, announced, seeds, reseeds, mended, sweepsSkipped, takenOffline atomic.Uint64
 	available, find, reachable, counts                                           reads
 }
@@ -46,13 +48,14 @@ func (r *reads) load() Sources { return Sources{Mirror: r.mirror.Load(), Postgre
 func (s *Service) Stats() Stats {
 	c := &s.counters
 	return Stats{
-		Sockets:      uint64(s.sockets.count()),
-		Beats:        c.beats.Load(),
-		BeatsKept:    c.beatsKept.Load(),
-		BeatsSaved:   c.beatsSaved.Load(),
-		Writes:       c.writes.Load(),
-		WritesLate:   c.writesLate.Load(),
-		WritesFailed: c.writesFailed.Load(),
+		Sockets:       uint64(s.sockets.count()),
+		Beats:         c.beats.Load(),
+		BeatsKept:     c.beatsKept.Load(),
+		BeatsSaved:    c.beatsSaved.Load(),
+		BeatsRecalled: c.beatsRecalled.Load(),
+		Writes:        c.writes.Load(),
+		WritesLate:    c.writesLate.Load(),
+		WritesFailed:  c.writesFailed.Load(),
 		Reads: Reads{
 			Available: c.available.load(), Find: c.find.load(), Reachable: c.reachable.load(), Counts: c.counts.load(),
 		},

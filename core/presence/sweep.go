@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -69,6 +70,9 @@ func (s *Service) sweepOffline(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if err := s.recall(sight, beats); err != nil {
+			return err
+		}
 		silent = append(silent, s.silent(beats)...)
 		cursor = next
 	}
@@ -82,6 +86,45 @@ func (s *Service) sweepOffline(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// recall brings to the mirror what Postgres has heard later of mitras who have been quiet here: their instance is cut off from Valkey, not
+// they from it, and so they go on being counted and asked.
+func (s *Service) recall(ctx context.Context, beats []Heartbeat) error {
+	here := make(map[core.MitraID]time.Time)
+	for _, beat := range beats {
+		if !beat.At.IsZero() && s.clock().Sub(beat.At) >= s.cfg.quiet() { // without one: its app said goodbye
+			here[beat.MitraID] = beat.At
+		}
+	}
+	for ids := range slices.Chunk(slices.Collect(maps.Keys(here)), writeChunk) {
+		mitras, err := s.truth.Mitras(ctx, ids)
+		if err != nil {
+			return err
+		}
+		var later []Heartbeat
+		for _, m := range mitras {
+			if m.LastHeartbeatAt.Sub(here[m.ID]) >= s.cfg.saveEvery()/2 { // less is what the stores' clocks may be apart
+				later = append(later, Heartbeat{MitraID: m.ID, At: earlier(m.LastHeartbeatAt, s.clock())})
+			}
+		}
+		if len(later) == 0 {
+			continue
+		}
+		if err := s.mirror.BeatLate(ctx, later); err != nil {
+			return err
+		}
+		s.counters.beatsRecalled.Add(uint64(len(later)))
+		wake(s.recountNow)
+	}
+	return nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // silent picks those whose heartbeat is stale or missing.

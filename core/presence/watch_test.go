@@ -269,6 +269,22 @@ func TestAutoOffline(t *testing.T) {
 		})
 	})
 
+	t.Run("HeardInPostgresOnly", func(t *testing.T) {
+		run(t, func(t *testing.T, r *rig) {
+			pass(r.cfg.Stale + 10*time.Second) // the next sweep is due 5 s from here
+			now := time.Now()
+			saved := r.postgres.add(func(m *Mitra) { m.LastHeartbeatAt = now })
+			same := r.postgres.add(func(m *Mitra) { m.LastHeartbeatAt = now.Add(-29 * time.Second) })
+			left := r.postgres.add(func(m *Mitra) { m.LastHeartbeatAt = now })
+			change(&r.valkey.mu, func() {
+				r.valkey.online = []Heartbeat{{saved, now.Add(-30 * time.Second)}, {same, now.Add(-30 * time.Second)}, {MitraID: left}}
+			})
+			pass(6 * time.Second)
+			require.Equal(t, [][]Heartbeat{{{saved, now}}}, look(&r.valkey.mu, func() [][]Heartbeat { return r.valkey.late }))
+			require.Equal(t, uint64(1), r.Stats().BeatsRecalled)
+		})
+	})
+
 	t.Run("WokenBeforeTheWatchdog", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
