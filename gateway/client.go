@@ -27,19 +27,30 @@ type client struct {
 	// The loop's.
 	warned  bool // auth.expiring was sent for the present token
 	leaving bool // draining was sent, 1012 follows
-	seat    hub.Seat
+
+	end ending // under mu
+
+	// The loop's.
+	seat hub.Seat
 
 	// Anybody's.
 	flags   atomic.Uint32
 	expires atomic.Int64 // of the access token, Unix ms
 	epoch   atomic.Int64 // a mitra's; written under mu, once
 
-	mu       sync.Mutex
-	gone     bool          // Closed was called
-	how      presence.Drop // of a connection that is gone
-	replaced int64         // the highest epoch that replaces this connection, heard of before it had its own
-	queue    *queue        // nil while nothing waits
+	mu    sync.Mutex
+	queue *queue // nil while nothing waits
 }
+
+// ending is how a connection has gone: 0 while it has not, else one more than its presence.Drop.
+type ending uint8
+
+func endingOf(how presence.Drop) ending { return ending(how) + 1 }
+
+// gone tells whether Closed was called.
+func (e ending) gone() bool { return e != 0 }
+
+func (e ending) how() presence.Drop { return presence.Drop(e - 1) }
 
 // role is a user type in a byte.
 type role uint8
@@ -131,7 +142,7 @@ func (c *client) hold(frame []byte) bool {
 		c.mu.Unlock()
 		return false
 	}
-	if c.gone {
+	if c.end.gone() {
 		c.mu.Unlock()
 		return true
 	}

@@ -88,7 +88,7 @@ func (s *Server) Closed(conn *socket.Conn, end socket.End) {
 	}
 	how := dropOf(end)
 	c.mu.Lock()
-	c.gone, c.how = true, how
+	c.end = endingOf(how)
 	if c.queue != nil {
 		c.queue.held, c.queue.heldBytes = nil, 0
 	}

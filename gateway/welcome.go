@@ -61,7 +61,7 @@ func (s *Server) firstState(ctx context.Context, c *client) (*protocol.State, er
 func (s *Server) awaitEpoch(c *client) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.gone {
+	if !c.end.gone() {
 		s.waiting.add(c)
 	}
 }
@@ -82,11 +82,11 @@ func (s *Server) takeEpoch(ctx context.Context, c *client) (presence.Mitra, erro
 	}
 	c.mu.Lock()
 	c.epoch.Store(row.ConnectionEpoch)
-	replaced := c.replaced > row.ConnectionEpoch
-	gone, how := c.gone, c.how
+	replaced := c.queue != nil && c.queue.replaced > row.ConnectionEpoch
+	end := c.end
 	c.mu.Unlock()
-	if gone { // Closed found no epoch to tell of
-		s.rooms.Presence.Dropped(core.MitraID(c.user), row.ConnectionEpoch, how)
+	if end.gone() { // Closed found no epoch to tell of
+		s.rooms.Presence.Dropped(core.MitraID(c.user), row.ConnectionEpoch, end.how())
 		return row, nil
 	}
 	if replaced {
@@ -114,7 +114,8 @@ func (s *Server) replace(user core.UserID, epoch int64) {
 		c.mu.Lock()
 		has := c.Epoch()
 		if has == 0 {
-			c.replaced = max(c.replaced, epoch)
+			q := c.queueLocked()
+			q.replaced = max(q.replaced, epoch)
 		}
 		c.mu.Unlock()
 		if has != 0 && has < epoch {

@@ -18,6 +18,7 @@ type queue struct {
 	jobs      []job // the first is being done, or its connection waits for a worker
 	held      [][]byte
 	heldBytes int
+	replaced  int64 // the highest epoch that replaces this connection, heard of while it has none of its own
 }
 
 // job is one turn of a worker for a connection.
@@ -46,7 +47,7 @@ func (c *client) queueLocked() *queue {
 
 // trimLocked drops a queue that holds nothing.
 func (c *client) trimLocked() {
-	if q := c.queue; q != nil && len(q.jobs) == 0 && len(q.held) == 0 {
+	if q := c.queue; q != nil && len(q.jobs) == 0 && len(q.held) == 0 && (q.replaced == 0 || c.Epoch() != 0) {
 		c.queue = nil
 	}
 }
@@ -131,8 +132,12 @@ func (s *Server) do(c *client, j job) {
 			s.close(c, protocol.CloseInternal)
 		}
 	}()
-	ctx, cancel := context.WithTimeout(s.jobs, requestTimeout)
-	defer cancel()
+	ctx := s.jobs
+	if j.what != greet { // whose reads are batches, with a time of their own
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, requestTimeout)
+		defer cancel()
+	}
 	switch j.what {
 	case answer:
 		if time.Since(j.since) > s.cfg.LineLimit {

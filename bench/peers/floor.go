@@ -131,7 +131,7 @@ func (l *floorLoop) wait(events []unix.EpollEvent, busy bool) (int, error) {
 
 func (l *floorLoop) accept() {
 	for range 64 {
-		fd, _, err := epoll.Accept(l.listener)
+		fd, err := epoll.Accept(l.listener)
 		if err != nil {
 			return
 		}

@@ -1,8 +1,6 @@
 package epoll
 
 import (
-	"encoding/binary"
-	"net/netip"
 	"time"
 	"unsafe"
 
@@ -25,29 +23,14 @@ func raw(call uintptr, fd int, b []byte) (int, error) {
 	return int(n), nil
 }
 
-// Accept takes a connection from a non-blocking listener; its descriptor is non-blocking, too. unix.Accept4 would allocate the address
-// twice.
-func Accept(listener int) (int, netip.AddrPort, error) {
-	var from unix.RawSockaddrInet6 // longer than an IPv4 address
-	length := uint32(unsafe.Sizeof(from))
-	fd, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(listener), uintptr(unsafe.Pointer(&from)),
-		uintptr(unsafe.Pointer(&length)), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+// Accept takes a connection from a non-blocking listener; its descriptor is non-blocking, too. unix.Accept4 would ask for the
+// address, which nobody wants to know, and allocate it twice.
+func Accept(listener int) (int, error) {
+	fd, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(listener), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
 	if errno != 0 {
-		return -1, netip.AddrPort{}, errno
+		return -1, errno
 	}
-	return int(fd), addrPort(&from), nil
-}
-
-func addrPort(from *unix.RawSockaddrInet6) netip.AddrPort {
-	var ip netip.Addr
-	switch from.Family {
-	case unix.AF_INET:
-		ip = netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(from)).Addr)
-	case unix.AF_INET6:
-		ip = netip.AddrFrom16(from.Addr).Unmap()
-	}
-	port := (*[2]byte)(unsafe.Pointer(&from.Port)) // in the network's order
-	return netip.AddrPortFrom(ip, binary.BigEndian.Uint16(port[:]))
+	return int(fd), nil
 }
 
 // WriteAhead writes bytes that others will follow soon: the kernel keeps them back for these, for 0.2 s at most.

@@ -3,7 +3,6 @@
 package epoll
 
 import (
-	"net/netip"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -16,27 +15,17 @@ func Read(fd int, b []byte) (int, error) { return unix.Read(fd, b) }
 func Write(fd int, b []byte) (int, error) { return unix.Write(fd, b) }
 
 // Accept takes a connection from a non-blocking listener; its descriptor is non-blocking, too.
-func Accept(listener int) (int, netip.AddrPort, error) {
-	fd, sa, err := unix.Accept(listener)
+func Accept(listener int) (int, error) {
+	fd, _, err := unix.Accept(listener)
 	if err != nil {
-		return -1, netip.AddrPort{}, err
+		return -1, err
 	}
 	unix.CloseOnExec(fd)
 	if err := unix.SetNonblock(fd, true); err != nil {
 		unix.Close(fd)
-		return -1, netip.AddrPort{}, err
+		return -1, err
 	}
-	return fd, addrPort(sa), nil
-}
-
-func addrPort(sa unix.Sockaddr) netip.AddrPort {
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
-	}
-	return netip.AddrPort{}
+	return fd, nil
 }
 
 // WriteAhead writes bytes that others will follow soon.

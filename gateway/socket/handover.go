@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"sync"
 	"syscall"
@@ -139,20 +138,16 @@ func (s *Server) Adopt(conn net.Conn, r *http.Request, buffered []byte) error {
 	if err != nil {
 		return fmt.Errorf("adopt: %w", err)
 	}
-	var remote netip.AddrPort
-	if tcp, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
-		remote = tcp.AddrPort()
-	}
 	l := s.loops[s.adopted.Add(1)%uint64(len(s.loops))]
-	if !l.Post(func() { l.adopt(fd, remote, head, behind) }) {
+	if !l.Post(func() { l.adopt(fd, head, behind) }) {
 		unix.Close(fd)
 		return fmt.Errorf("adopt: %w", net.ErrClosed)
 	}
 	return nil
 }
 
-func (l *loop) adopt(fd int, remote netip.AddrPort, head, behind []byte) {
-	c := l.admit(fd, remote)
+func (l *loop) adopt(fd int, head, behind []byte) {
+	c := l.admit(fd)
 	if c == nil {
 		return
 	}

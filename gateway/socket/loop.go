@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"runtime/debug"
 	"time"
 
@@ -197,11 +196,11 @@ const acceptsATurn = 64
 
 func (l *loop) acceptAll() {
 	for range acceptsATurn {
-		fd, from, err := epoll.Accept(l.listener)
+		fd, err := epoll.Accept(l.listener)
 		switch {
 		case err == nil:
 			l.stats.accepted.Add(1)
-			if c := l.admit(fd, from); c != nil {
+			if c := l.admit(fd); c != nil {
 				l.greet(c)
 			}
 		case errors.Is(err, unix.EAGAIN):
@@ -221,8 +220,8 @@ func (l *loop) greet(c *Conn) {
 }
 
 // admit gives a descriptor a connection that has HandshakeTimeout for its request head; nil when that fails.
-func (l *loop) admit(fd int, remote netip.AddrPort) *Conn {
-	c := &Conn{loop: l, fd: int32(fd), peer: addressOf(remote), told: true, limit: l.after(l.server.cfg.HandshakeTimeout)}
+func (l *loop) admit(fd int) *Conn {
+	c := &Conn{loop: l, fd: int32(fd), told: true, limit: l.after(l.server.cfg.HandshakeTimeout)}
 	if last := len(l.free) - 1; last >= 0 {
 		c.key, l.free = l.free[last], l.free[:last]
 	} else {
@@ -256,7 +255,7 @@ func (l *loop) forget(c *Conn) {
 func (l *loop) outOfFiles() {
 	l.stats.outOfFiles.Add(1)
 	l.release()
-	if fd, _, err := epoll.Accept(l.listener); err == nil {
+	if fd, err := epoll.Accept(l.listener); err == nil {
 		full := refusal{status: http.StatusServiceUnavailable, code: string(core.Overloaded), message: "no new sockets here now"}
 		unix.Write(fd, full.response(fullRetry))
 		unix.Close(fd)

@@ -3,7 +3,6 @@ package socket
 import (
 	"log/slog"
 	"net"
-	"net/netip"
 	"testing"
 	"time"
 	"unsafe"
@@ -45,7 +44,7 @@ func newRig(t testing.TB) *rig {
 	require.NoError(t, err)
 	require.NoError(t, unix.SetNonblock(pair[0], true))
 	r := &rig{loop: l, peer: pair[1]}
-	r.conn = l.admit(pair[0], netip.MustParseAddrPort("10.1.2.3:4"))
+	r.conn = l.admit(pair[0])
 	t.Cleanup(func() {
 		l.shut()
 		l.Poller().Close()
@@ -79,7 +78,7 @@ var heartbeat = []byte{0x82, 0x83, 1, 2, 3, 4, 0x92 ^ 1, 0x01 ^ 2, 0x00 ^ 3}
 // What an idle connection costs, on which the memory of a hundred thousand depends.
 func TestIdleConnIsSmall(t *testing.T) {
 	t.Parallel()
-	require.LessOrEqual(t, unsafe.Sizeof(Conn{}), uintptr(112))
+	require.LessOrEqual(t, unsafe.Sizeof(Conn{}), uintptr(96))
 	r := newRig(t)
 	for _, b := range heartbeat { // a frame that comes in pieces borrows, and gives back
 		require.Nil(t, r.conn.out)
@@ -110,10 +109,9 @@ func TestSocketOptions(t *testing.T) {
 		if listener.Revents == 0 {
 			continue
 		}
-		fd, from, err := epoll.Accept(int(listener.Fd))
+		fd, err := epoll.Accept(int(listener.Fd))
 		require.NoError(t, err)
 		defer unix.Close(fd)
-		require.Equal(t, client.LocalAddr().String(), from.String())
 		noDelay, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY)
 		require.NoError(t, err)
 		require.NotZero(t, noDelay)
@@ -124,13 +122,6 @@ func TestSocketOptions(t *testing.T) {
 		return
 	}
 	t.Fatal("no connection came")
-}
-
-func TestAddress(t *testing.T) {
-	t.Parallel()
-	for _, s := range []string{"10.1.2.3:4", "[2001:db8::1]:65535", "127.0.0.1:0"} {
-		require.Equal(t, s, addressOf(netip.MustParseAddrPort(s)).addrPort().String())
-	}
 }
 
 func TestBucket(t *testing.T) {

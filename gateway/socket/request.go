@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"iter"
 	"net/http"
-	"net/netip"
 
 	"github.com/halobestie/bestie-gateway/core"
 )
@@ -16,13 +15,9 @@ type Request struct {
 	target []byte
 	minor  byte // of HTTP/1.x, as its digit
 	fields []field
-	remote netip.AddrPort
 }
 
 type field struct{ name, value []byte }
-
-// Remote is the peer's address: a proxy's, if there is one before us.
-func (r *Request) Remote() netip.AddrPort { return r.remote }
 
 // Target is the request target: path and query.
 func (r *Request) Target() []byte { return r.target }

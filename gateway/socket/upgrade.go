@@ -68,7 +68,6 @@ func (l *loop) judge(c *Conn, refused *refusal, behind []byte) {
 		c.refuse(&refusal{status: http.StatusServiceUnavailable, code: string(core.Overloaded), message: "no new sockets here now"}, retryAfter)
 		return
 	}
-	l.request.remote = c.Remote()
 	v := l.server.handler.Upgrade(&l.request)
 	switch {
 	case v.Refuse != 0:
