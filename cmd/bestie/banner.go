@@ -81,6 +81,10 @@ Or in one step, as tests do:
   curl -s http://${Internal}/internal/_test/seed-mitra -H 'Content-Type: application/json' -d '{"phone":"+6281100000099","display_name":"Ayu"}'
   go run ./cmd/bestie token --user-type customer --count 3
 
+An operator logs in, and looks at what goes on; all routes stand in http://${Internal}/internal/openapi.json:
+  curl -s http://${Internal}/internal/auth/login -H 'Content-Type: application/json' -d '{"email":"${Email}","password":"${Password}"}'
+  curl -s http://${Internal}/internal/dashboard -H 'Authorization: Bearer <access_token>'
+
 See it work, in a second terminal:
   go run ./cmd/bestie sim --mitras 200 --customers 50 --duration 30s${Targets}
 
