@@ -82,6 +82,9 @@ func MustParseID[T ~[16]byte](s string) T {
 // IsZero tells whether the id names nothing.
 func (id ID[K]) IsZero() bool { return id == ID[K]{} }
 
+// Bytes are the id's own, whatever it is the id of.
+func (id ID[K]) Bytes() [16]byte { return id }
+
 // String is the 36-character text form.
 func (id ID[K]) String() string { return uuid.UUID(id).String() }
 

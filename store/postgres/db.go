@@ -105,7 +105,30 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 // register teaches a connection our ids and to read times as UTC.
 func register(types *pgtype.Map) {
 	types.RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}})
+	types.TryWrapEncodePlanFuncs = append([]pgtype.TryWrapEncodePlanFunc{planID}, types.TryWrapEncodePlanFuncs...)
 }
+
+// planID has an id of ours sent as its bytes: pgx would ask it for its text and parse that.
+func planID(value any) (pgtype.WrappedEncodePlanNextSetter, any, bool) {
+	id, ok := value.(interface{ Bytes() [16]byte })
+	if !ok {
+		return nil, nil, false
+	}
+	return &idPlan{}, uuidOf(id.Bytes()), true
+}
+
+type idPlan struct{ next pgtype.EncodePlan }
+
+// SetNext implements pgtype.WrappedEncodePlanNextSetter.
+func (p *idPlan) SetNext(next pgtype.EncodePlan) { p.next = next }
+
+// Encode implements pgtype.EncodePlan.
+func (p *idPlan) Encode(value any, buf []byte) ([]byte, error) {
+	return p.next.Encode(uuidOf(value.(interface{ Bytes() [16]byte }).Bytes()), buf)
+}
+
+// uuidOf is NULL of the zero id.
+func uuidOf(id [16]byte) pgtype.UUID { return pgtype.UUID{Bytes: id, Valid: id != [16]byte{}} }
 
 // uuids is an array parameter of ids, for calls with many: of a slice of ours, pgx asks each id for its text, by reflection, and
 // parses that. None is NULL.
