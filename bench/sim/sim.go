@@ -246,7 +246,7 @@ func (w *world) clients() []*actor {
 }
 
 // connectTimeout bounds how long all clients may take to get their first welcome, besides a second for each thousand.
-const connectTimeout = 30 * time.Second
+const connectTimeout = time.Minute
 
 // connectAll waits until every client is welcomed and every mitra online.
 func (w *world) connectAll(ctx context.Context) error {

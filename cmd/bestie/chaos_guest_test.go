@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	driver "github.com/valkey-io/valkey-go"
 
 	"github.com/halobestie/bestie-gateway/bench/client"
 	"github.com/halobestie/bestie-gateway/protocol"
@@ -15,6 +16,7 @@ import (
 type guest struct {
 	arena  *arena
 	id     protocol.UUID
+	socket *client.Socket
 	closed chan protocol.CloseCode // holds the code when the socket has ended
 }
 
@@ -34,7 +36,7 @@ func (a *arena) guest(at *stand) *guest {
 		socket, err = client.Dial(t.Context(), client.Dialing{Target: at.public, Token: account.AccessToken})
 		return err
 	}))
-	g := &guest{arena: a, id: account.ID, closed: make(chan protocol.CloseCode, 1)}
+	g := &guest{arena: a, id: account.ID, socket: socket, closed: make(chan protocol.CloseCode, 1)}
 	var running sync.WaitGroup
 	ended := make(chan struct{})
 	running.Go(func() {
@@ -70,6 +72,16 @@ func (a *arena) guest(at *stand) *guest {
 func (g *guest) is(condition string) bool {
 	return g.arena.count(`select count(*) from mitras where id = $1 and `+condition, g.id.String()) == 1
 }
+
+// counted tells whether a mirror has a heartbeat of the guest's that is fresh.
+func (g *guest) counted(mirror driver.Client) bool {
+	b := mirror.B()
+	score, err := mirror.Do(g.arena.t.Context(), b.Zscore().Key("mitras:available").Member(g.id.String()).Build()).AsFloat64()
+	return err == nil && time.Since(time.UnixMilli(int64(score))) < g.arena.times.staleLimit()
+}
+
+// leave says goodbye.
+func (g *guest) leave() { g.socket.Leave(protocol.CloseNormal) }
 
 // mustClose waits for the end of the socket.
 func (g *guest) mustClose(want protocol.CloseCode) {

@@ -92,25 +92,18 @@ func valkeyWorse(a *arena) {
 func valkeyCut(a *arena) {
 	a.inside()
 	a.slowest = time.Second
+	mirror := valkeytest.Dial(a.t, a.valkey.URL())
 	a.play(func() {
+		g := a.guest(a.b)
+		a.until(func() bool { return g.counted(mirror) }, "the guest to be counted")
 		a.b.valkey.Set(fault.Silence)
 		a.pairs(3)
 		a.hold(a.times.staleLimit() + a.times.pick(2*time.Second, 30*time.Second))
+		a.until(func() bool { return g.counted(mirror) }, "the guest to be counted by the instance that has its way")
 		a.pairs(3)
-		a.until(func() bool { return a.a.counts() }, "the instance that has its way to count everybody")
 		a.b.valkey.Heal()
+		g.leave()
 	})
-}
-
-// counts tells whether the instance counts by the mirror whom Postgres says to be available.
-func (s *stand) counts() bool {
-	ctx, p := s.arena.t.Context(), s.inside.program
-	mirror, err := p.presence.Counts(ctx)
-	if err != nil || !mirror.Whole {
-		return false
-	}
-	n, err := p.db.Presence().CountAvailable(ctx, s.arena.times.staleLimit()+time.Minute)
-	return err == nil && n == mirror.Available
 }
 
 // A sentinel puts a replica in the master's place, which may lack the last writes; a cluster's fail-over is tested with the mirror alone, in

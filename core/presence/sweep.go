@@ -55,13 +55,10 @@ func (s *Service) every(ctx context.Context, interval time.Duration, lease strin
 	}
 }
 
-// sweepOffline never guesses: it looks at everybody first, any error ends it whole, and it does nothing while something happened
+// sweepOffline never guesses: it looks at everybody first, any error ends it whole, and it takes nobody offline while something happened
 // lately that makes heartbeats look old. Postgres has the last word, in the statement that changes the mode.
 func (s *Service) sweepOffline(ctx context.Context) error {
-	if !s.calm.holds() {
-		s.counters.sweepsSkipped.Add(1)
-		return nil
-	}
+	calm := s.calm.holds()
 	sight, cancel := context.WithTimeout(ctx, sightGood)
 	defer cancel()
 	var silent []core.MitraID
@@ -75,6 +72,10 @@ func (s *Service) sweepOffline(ctx context.Context) error {
 		}
 		silent = append(silent, s.silent(beats)...)
 		cursor = next
+	}
+	if !calm {
+		s.counters.sweepsSkipped.Add(1)
+		return nil
 	}
 	for ids := range slices.Chunk(silent, offlineChunk) {
 		if !s.calm.holds() {
