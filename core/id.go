@@ -88,6 +88,17 @@ func (id ID[K]) Bytes() [16]byte { return id }
 // String is the 36-character text form.
 func (id ID[K]) String() string { return uuid.UUID(id).String() }
 
+// Append appends what String gives.
+func (id ID[K]) Append(dst []byte) []byte {
+	for i, part := range [...][]byte{id[:4], id[4:6], id[6:8], id[8:10], id[10:]} {
+		if i > 0 {
+			dst = append(dst, '-')
+		}
+		dst = hex.AppendEncode(dst, part)
+	}
+	return dst
+}
+
 // MarshalText makes ids usable as JSON strings and map keys. The zero id is the empty string.
 func (id ID[K]) MarshalText() ([]byte, error) {
 	if id.IsZero() {

@@ -37,6 +37,7 @@ func TestParseID_ErrBadMessage(t *testing.T) {
 	}
 	require.Panics(t, func() { core.MustParseID[core.MitraID]("nobody") })
 	require.Equal(t, good, core.MustParseID[core.MitraID](good).String())
+	require.Equal(t, "id "+good, string(core.MustParseID[core.MitraID](good).Append([]byte("id "))))
 }
 
 func TestNewID_SortsByTimeAndIsAUUIDv7(t *testing.T) {
