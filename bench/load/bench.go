@@ -20,6 +20,7 @@ type Target struct {
 	Tokens   string                // file for most sockets; "": none
 	Askers   string                // file for the sockets of requests and of triggers; "": the same
 	Heap     func() (int64, error) // bytes in use by the process's own account; nil: it has none
+	Mallocs  func() (int64, error) // objects allocated since its start, likewise
 	TokenGap int                   // 1: the trigger's socket has the first token of Askers to itself
 }
 
@@ -142,6 +143,25 @@ func (b *Bench) peak(since time.Duration) (most, grown int64) {
 func (b *Bench) figure(what, unit string, value float64) {
 	b.Figures = append(b.Figures, Figure{b.name + "/" + what, unit, value})
 	b.sayf("%s %.4g %s", what, value, unit)
+}
+
+// allocations begins to count what the server allocates. What is returned writes the figure, without what being asked for it costs.
+func (b *Bench) allocations() (each func(operations uint64) error, err error) {
+	if b.Target.Mallocs == nil {
+		return func(uint64) error { return nil }, nil
+	}
+	first, err := b.Target.Mallocs()
+	if err != nil {
+		return nil, err
+	}
+	before, err := b.Target.Mallocs()
+	return func(operations uint64) error {
+		after, err := b.Target.Mallocs()
+		if err == nil {
+			b.figure("allocations", "", max(0, float64(after-before-(before-first)))/float64(max(operations, 1)))
+		}
+		return err
+	}, err
 }
 
 // do has a task done and tells what the server spent on it.

@@ -18,6 +18,10 @@ func (b *Bench) fanOut() error {
 	if err := b.openTriggering(); err != nil {
 		return err
 	}
+	allocated, err := b.allocations()
+	if err != nil {
+		return err
+	}
 	// The first event goes to a server that has just been busy, the last one must have arrived before the end.
 	report, cpu, err := b.do(Task{
 		Length: s.Length + s.EventEvery/2, Linger: s.EventEvery / 2,
@@ -33,7 +37,7 @@ func (b *Bench) fanOut() error {
 	b.figure("events", "", float64(report.Events)/float64(s.Audience))
 	b.figure("age-p50", "ms", milliseconds(report.EventAge.Quantile(0.5)))
 	b.figure("age-p99", "ms", milliseconds(report.EventAge.Quantile(0.99)))
-	return nil
+	return allocated(report.Events)
 }
 
 func (b *Bench) openTriggering() error {
@@ -83,6 +87,10 @@ func (b *Bench) reopenBusy() error {
 }
 
 func (b *Bench) ask(rate float64) error {
+	allocated, err := b.allocations()
+	if err != nil {
+		return err
+	}
 	report, cpu, err := b.do(Task{
 		Length: b.Sizes.Length, Linger: linger, Streams: []Stream{{Range: Range{0, b.Sizes.Busy}, Kind: Requests, PerSecond: rate}},
 	})
@@ -92,7 +100,7 @@ func (b *Bench) ask(rate float64) error {
 	b.figure("cpu", "µs", perOperation(cpu.Total, report.Latency.Count()))
 	b.figure("user-cpu", "µs", perOperation(cpu.User, report.Latency.Count()))
 	b.latencies(report)
-	return nil
+	return allocated(report.Latency.Count())
 }
 
 func (b *Bench) latencies(report Report) {

@@ -13,7 +13,6 @@ import (
 )
 
 const (
-	floorLoops  = 2
 	floorBuffer = 64 << 10
 	floorFiles  = 1 << 17
 	floorBusyMS = 5  // of one wait that holds on to the processor
@@ -43,10 +42,10 @@ const (
 )
 
 // serveFloor is the least that a server in Go can do: what the gateway is compared with.
-func serveFloor(addr string) error {
+func serveFloor(addr string, count int) error {
 	// A loop that holds on to its processor while it waits would else leave none for the other.
-	runtime.GOMAXPROCS(runtime.NumCPU() + floorLoops)
-	loops := make([]*floorLoop, floorLoops)
+	runtime.GOMAXPROCS(runtime.NumCPU() + count)
+	loops := make([]*floorLoop, count)
 	errs := make(chan error)
 	for i := range loops {
 		l := &floorLoop{

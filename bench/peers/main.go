@@ -138,15 +138,20 @@ func one(ctx context.Context, o options, c contender) (result load.Result, err e
 	if err != nil {
 		return result, err
 	}
-	err = errors.Join(bench.Run(o.scenarios...), bench.Close())
+	scenarios := o.scenarios
+	if len(scenarios) == 0 {
+		scenarios = c.scenarios
+	}
+	err = errors.Join(bench.Run(scenarios...), bench.Close())
 	return bench.Result(), err
 }
 
 // contender is a server that takes part.
 type contender struct {
-	name  string
-	about string
-	start func(context.Context) (load.Target, func() error, error)
+	name      string
+	about     string
+	scenarios []string // nil: all
+	start     func(context.Context) (load.Target, func() error, error)
 }
 
 // contenders lists who takes part, the floor first.
@@ -156,13 +161,18 @@ func contenders(o options, dir string) (all []contender) {
 		if !wanted(p.name) {
 			continue
 		}
-		all = append(all, contender{p.name, p.about, func(ctx context.Context) (load.Target, func() error, error) {
+		all = append(all, contender{p.name, p.about, p.scenarios, func(ctx context.Context) (load.Target, func() error, error) {
 			target, stop, err := startPeer(ctx, p)
 			target.Tokens = filepath.Join(dir, "token")
 			return target, stop, errors.Join(err, os.WriteFile(target.Tokens, []byte(token), 0o644))
 		}})
 		if p.name == floorName && wanted(oursName) {
 			all = append(all, ours(o, dir))
+		}
+		if p.name == floorOneName && wanted(oursOneName) {
+			one := ours(o, dir, "GOMAXPROCS=1")
+			one.name, one.about, one.scenarios = oursOneName, "`bestie` with one loop", oneLoopScenarios
+			all = append(all, one)
 		}
 	}
 	if len(all) == 0 && wanted(oursName) {
@@ -177,20 +187,26 @@ var token = strings.Repeat("t", 330) + "\n"
 const (
 	floorName = "floor"
 	oursName  = "bestie"
+
+	// The same with one loop, for what is promised of that.
+	floorOneName = "floor-1"
+	oursOneName  = "bestie-1"
 )
 
-// ours is the gateway.
-func ours(o options, dir string) contender {
+var oneLoopScenarios = []string{"echo"}
+
+// ours is the gateway, with more settings.
+func ours(o options, dir string, more ...string) contender {
 	program := o.program
 	return contender{
-		oursName, "the gateway: real tokens, identity, presence, rate limits, timers; Postgres and Valkey up",
+		oursName, "the gateway: real tokens, identity, presence, rate limits, timers; Postgres and Valkey up", nil,
 		func(ctx context.Context) (target load.Target, stop func() error, err error) {
 			if program == "" {
 				if program, err = subject.Build(ctx, dir); err != nil {
 					return target, nil, err
 				}
 			}
-			gateway, err := subject.Start(ctx, program, filepath.Join(dir, "dev"))
+			gateway, err := subject.Start(ctx, program, filepath.Join(dir, "dev"), more...)
 			if err != nil {
 				return target, nil, err
 			}

@@ -137,14 +137,19 @@ func targets() []target {
 			return r.ratio(oursName, "handshake/new-token", "gws", "handshake/new-token")
 		}},
 		{"handshake with a known token, without the state, by the floor's", 1, "×", byFloor("handshake/known-token")},
+		{"heartbeat and ack at the full rate with one loop, by the floor's with one", 1.25, "×", func(r *report) float64 {
+			return r.ratio(oursOneName, "echo/cpu", floorOneName, "echo/cpu")
+		}},
 		{"heartbeat and ack at the full rate, by the floor's", 1.5, "×", byFloor("echo/cpu")},
 		{"heartbeat and ack at a tenth of it, by the floor's", 1.5, "×", byFloor("echo-slow/cpu")},
 		{"the same, by gws'", 0.5, "×", func(r *report) float64 { return r.ratio(oursName, "echo-slow/cpu", "gws", "echo-slow/cpu") }},
 		{"one-way heartbeat, by the floor's", 1, "×", byFloor("one-way/cpu")},
 		{"p99 at the full rate, by the floor's", 1.5, "×", byFloor("echo/p99")},
 		{"fan-out, a delivery, by the floor's", 1.1, "×", byFloor("fan-out/delivery-cpu")},
-		{"fan-out, all told, p99 with the 250 ms of pacing", 400, "ms", value("fan-out/age-p99")},
+		{"change of one mitra, every one of 15,000 customers told, p99 with the 250 ms of pacing", 400, "ms", value("fan-out/age-p99")},
 		{"processor time of silent sockets, above that of none", 1, "ms/s", value("idle/cpu-of-sockets")},
+		{"allocations a heartbeat with ack, with all that the instance does meanwhile", 0.5, "", value("echo/allocations")},
+		{"allocations a delivery of fan-out, likewise", 0.5, "", value("fan-out/allocations")},
 		{"memory at the peak of a storm", 2048, "B/socket", value("storm/peak-memory")},
 		{"all back from a storm", 10, "s", value("storm/back-after")},
 		{"p99 of those that stayed, by the quiet one", 2, "×", func(r *report) float64 {

@@ -164,7 +164,7 @@ func (g *Gateway) Tokens(ctx context.Context, role protocol.Role, count int, fil
 // Tokens that an earlier run in the same folder left are used again.
 func (g *Gateway) Target(ctx context.Context, s load.Sizes) (load.Target, error) {
 	t := load.Target{
-		Name: "bestie", PID: g.PID, Targets: []string{g.Public}, Dialect: Dialect(), Heap: g.Heap, TokenGap: 1,
+		Name: "bestie", PID: g.PID, Targets: []string{g.Public}, Dialect: Dialect(), Heap: g.Heap, Mallocs: g.Mallocs, TokenGap: 1,
 		Tokens: filepath.Join(g.Dir, "customers.txt"), Askers: filepath.Join(g.Dir, "mitras.txt"),
 	}
 	return t, errors.Join(
@@ -205,6 +205,12 @@ func (g *Gateway) Heap() (int64, error) {
 	}
 	stack, err := g.Metric("go_memstats_stack_inuse_bytes")
 	return int64(heap + stack), err
+}
+
+// Mallocs is how many objects the runtime has allocated.
+func (g *Gateway) Mallocs() (int64, error) {
+	mallocs, err := g.Metric("go_memstats_mallocs_total")
+	return int64(mallocs), err
 }
 
 // stopPatience is how long the end may take before it is forced.
