@@ -13,7 +13,7 @@ import (
 
 // Auth tells who holds a token (core/auth). No method does I/O: all run in event loops.
 type Auth interface {
-	// Verify: UNAUTHENTICATED, TOKEN_EXPIRED, SESSION_REVOKED.
+	// Verify: UNAUTHENTICATED, TOKEN_EXPIRED, SESSION_REVOKED. The token's bytes are good until it returns: nothing of it may be kept.
 	Verify(token string) (core.Principal, error)
 	// Denied tells whether an auth session is over.
 	Denied(session core.AuthSessionID) bool

@@ -12,6 +12,9 @@ import (
 	"github.com/halobestie/bestie-gateway/protocol"
 )
 
+// welcomeBytes hold most first frames, so that they are not put together in five steps.
+const welcomeBytes = 512
+
 // welcome reads the state and sends the first frame, then lets events through. It is the connection's first job, so
 // requests that came early are answered after it.
 func (s *Server) welcome(ctx context.Context, c *client) {
@@ -29,7 +32,7 @@ func (s *Server) welcome(ctx context.Context, c *client) {
 			s.log.Error("state not read", "user", c.user, "error", err)
 		}
 	}
-	c.conn.Send(s.dispatch.Welcome(nil, dispatch.Greeting{
+	c.conn.Send(s.dispatch.Welcome(make([]byte, 0, welcomeBytes), dispatch.Greeting{
 		Conn:             core.NewID[core.ConnID](),
 		Who:              c.Principal(),
 		HeartbeatSeconds: int(s.cfg.Heartbeat / time.Second),

@@ -196,7 +196,7 @@ func (s *Service) Run(ctx context.Context, sockets Sockets) error {
 }
 
 // Verify says who holds an access token, without I/O and, for a token seen before, without an allocation. TOKEN_EXPIRED,
-// SESSION_REVOKED, and UNAUTHENTICATED for whatever is not a token of ours.
+// SESSION_REVOKED, and UNAUTHENTICATED for whatever is not a token of ours. Nothing of the token is kept.
 func (s *Service) Verify(token string) (core.Principal, error) {
 	if token == "" || len(token) > maxAccessToken {
 		s.stats.refused.Add(1)

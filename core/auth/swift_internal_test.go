@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/require"
@@ -55,6 +56,23 @@ func TestSwift_TakesWhatSignWrites(t *testing.T) {
 			require.NoError(t, err, "the previous key's")
 			require.Equal(t, who.ID, got.ID)
 		}
+	}
+}
+
+// A socket's token lies in a buffer that is used again at once.
+func TestVerify_KeepsNothingOfTheToken(t *testing.T) {
+	t.Parallel()
+	s := swiftSigner(t, "bestie")
+	token, _, err := s.sign(core.Principal{Type: core.Operator, Role: core.Admin, ID: core.NewID[core.UserID](), Session: core.NewID[core.AuthSessionID]()})
+	require.NoError(t, err)
+	for _, verify := range []func(string) (core.Principal, error){s.verify, s.parse} {
+		expected, err := verify(token)
+		require.NoError(t, err)
+		buffer := []byte(token)
+		who, err := verify(unsafe.String(unsafe.SliceData(buffer), len(buffer)))
+		require.NoError(t, err)
+		clear(buffer)
+		require.Equal(t, expected, who)
 	}
 }
 

@@ -130,8 +130,7 @@ func (p *idPlan) Encode(value any, buf []byte) ([]byte, error) {
 // uuidOf is NULL of the zero id.
 func uuidOf(id [16]byte) pgtype.UUID { return pgtype.UUID{Bytes: id, Valid: id != [16]byte{}} }
 
-// uuids is an array parameter of ids, for calls with many: of a slice of ours, pgx asks each id for its text, by reflection, and
-// parses that. None is NULL.
+// uuids is an array parameter of ids, for calls with many: of a slice of ours, pgx takes each id out by reflection. None is NULL.
 func uuids[T ~[16]byte](ids []T) pgtype.FlatArray[pgtype.UUID] {
 	if len(ids) == 0 {
 		return nil
