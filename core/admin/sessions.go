@@ -106,7 +106,7 @@ func (s *Service) Story(ctx context.Context, id core.SessionID) (Story, error) {
 const maxNote = 500
 
 // EndSession ends a live session, reason operator: an active one is ended, one that is searching or waits for its payment is
-// cancelled. Both sides are told. One that an operator ended already is given again. NOT_FOUND, WRONG_STATE with the
+// cancelled. What was paid of its talk and not given becomes credit. Both sides are told. One that an operator ended already is given again. NOT_FOUND, WRONG_STATE with the
 // session, UNAVAILABLE.
 func (s *Service) EndSession(ctx context.Context, by core.Principal, id core.SessionID, note string) (Session, error) {
 	return s.stores.Sessions.EndSession(ctx, by.Operator(), id, core.FirstChars(note, maxNote))

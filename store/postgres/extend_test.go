@@ -179,6 +179,10 @@ func TestWarnEnding_AgainAfterAnExtension(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	s, m := w.starts()
+	before := func() float64 {
+		return value[float64](w, `select extract(epoch from ends_at - warn_at) from chat_sessions where id = $1`, s.ID)
+	}
+	require.InDelta(t, 60, before(), 1e-6, "a minute before the end")
 	for range 2 {
 		w.exec(`update chat_sessions set warn_at = now() where id = $1`, s.ID)
 		due, _ := w.due(1)
@@ -188,6 +192,7 @@ func TestWarnEnding_AgainAfterAnExtension(t *testing.T) {
 		got, err := w.extends(s, w.free, fmt.Sprint(w.read(s).Version))
 		require.NoError(t, err)
 		require.False(t, got.EndingSoon)
+		require.InDelta(t, 60, before(), 1e-6)
 	}
 	warned := 0
 	for _, told := range events[chat.Session](w, core.SessionUpdated, m) {
