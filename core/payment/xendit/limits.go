@@ -21,7 +21,7 @@ var (
 // longestPause bounds how long an endpoint is left alone because of one answer.
 const longestPause = 5 * time.Minute
 
-// limits knows which endpoints are used up, and until when: to go on asking is what gets an account banned.
+// limits knows which endpoints are used up, and until when: whoever asks on is refused on.
 type limits struct {
 	mu    sync.Mutex
 	until map[endpoint]time.Time
