@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/halobestie/bestie-gateway/core"
+	"github.com/halobestie/bestie-gateway/core/chat"
 	"github.com/halobestie/bestie-gateway/core/pairing"
 	"github.com/halobestie/bestie-gateway/store/postgres/pgtest"
 )
@@ -45,9 +46,11 @@ func TestFairness(t *testing.T) {
 		asking.Go(func() {
 			room := instances[i%2].program.pairing
 			for customer := range customers {
-				s, err := room.Request(t.Context(), pairing.Request{CustomerID: customer, Key: "k", PackageID: packs[0].ID})
+				var s chat.Session
+				request := pairing.Request{CustomerID: customer, Key: "k", PackageID: packs[0].ID}
+				err := whenThereIsTime(func() (err error) { s, err = room.Request(t.Context(), request); return err })
 				if err == nil {
-					_, err = room.Cancel(t.Context(), s.ID, customer)
+					err = whenThereIsTime(func() error { _, err := room.Cancel(t.Context(), s.ID, customer); return err })
 				}
 				if err != nil {
 					t.Errorf("%v", err)
@@ -61,4 +64,14 @@ func TestFairness(t *testing.T) {
 	require.GreaterOrEqual(t, all, int64(requests), "most requests found somebody")
 	require.GreaterOrEqual(t, 2*least*mitras, all, "the least offered had %d of %d", least, all)
 	t.Logf("%d offers, the least offered had %d", all, least)
+}
+
+// whenThereIsTime does something again for which a store had none.
+func whenThereIsTime(do func() error) error {
+	for end := time.Now().Add(patience); ; {
+		if err := do(); core.CodeOf(err) != core.Unavailable || time.Now().After(end) {
+			return err
+		}
+		<-time.After(askAgain)
+	}
 }

@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -10,25 +11,17 @@ import (
 // gatherShards keeps event loops from waiting for one another.
 const gatherShards = 64
 
-// gathered is the set of mitras that showed life since the last flush.
+// gathered is the mitras that showed life since the last flush, some of them several times: at the end of a list one costs a third of
+// what it costs in a set (46 ns, 165; both with taking it).
 type gathered struct {
 	shards [gatherShards]gatherShard
 }
 
 type gatherShard struct {
 	mu      sync.Mutex
-	filling map[core.MitraID]struct{} // guarded by mu
-	spare   map[core.MitraID]struct{} // the taker's; empty between takes, so that its memory is used again
-	_       [40]byte                  // a cache line each
-}
-
-func newGathered() *gathered {
-	g := new(gathered)
-	for i := range g.shards {
-		g.shards[i].filling = make(map[core.MitraID]struct{})
-		g.shards[i].spare = make(map[core.MitraID]struct{})
-	}
-	return g
+	filling []core.MitraID // guarded by mu
+	spare   []core.MitraID // the taker's; empty between takes, so that its memory is used again
+	_       [8]byte        // a cache line each
 }
 
 // The last byte of a UUID is random in all versions.
@@ -37,28 +30,29 @@ func (g *gathered) shard(id core.MitraID) *gatherShard { return &g.shards[id[15]
 func (g *gathered) add(id core.MitraID) {
 	s := g.shard(id)
 	s.mu.Lock()
-	s.filling[id] = struct{}{}
+	if last := len(s.filling) - 1; last < 0 || s.filling[last] != id { // one who sends very much takes no more room for it
+		s.filling = append(s.filling, id)
+	}
 	s.mu.Unlock()
 }
 
 func (g *gathered) forget(id core.MitraID) {
 	s := g.shard(id)
 	s.mu.Lock()
-	delete(s.filling, id)
+	s.filling = slices.DeleteFunc(s.filling, func(other core.MitraID) bool { return other == id })
 	s.mu.Unlock()
 }
 
-// take empties the set into each. Only one goroutine may take.
+// take empties the set into each, which may get an id several times. Only one goroutine may take.
 func (g *gathered) take(each func(core.MitraID)) {
 	for i := range g.shards {
 		s := &g.shards[i]
 		s.mu.Lock()
-		s.filling, s.spare = s.spare, s.filling
+		s.filling, s.spare = s.spare[:0], s.filling
 		s.mu.Unlock()
-		for id := range s.spare {
+		for _, id := range s.spare {
 			each(id)
 		}
-		clear(s.spare)
 	}
 }
 

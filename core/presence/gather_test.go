@@ -33,7 +33,7 @@ func TestAliveAllocatesNothing(t *testing.T) {
 
 func TestGatheredLosesNobody(t *testing.T) {
 	t.Parallel()
-	g := newGathered()
+	g := new(gathered)
 	const loops, each = 8, 500
 	var writers sync.WaitGroup
 	for range loops {
@@ -130,4 +130,19 @@ func TestSocketsEpochs(t *testing.T) {
 		require.Equal(t, []raised{{Socket{id, 4}, false}}, up)
 		require.Empty(t, beats)
 	})
+}
+
+// What is forgotten is not taken, however often it was added: a beat must not follow its socket's end.
+func TestGatheredForgets(t *testing.T) {
+	t.Parallel()
+	g := new(gathered)
+	gone, stays := core.NewID[core.MitraID](), core.NewID[core.MitraID]()
+	stays[15] = gone[15] // the same shard
+	for _, id := range []core.MitraID{gone, stays, gone} {
+		g.add(id)
+	}
+	g.forget(gone)
+	var taken []core.MitraID
+	g.take(func(id core.MitraID) { taken = append(taken, id) })
+	require.Equal(t, []core.MitraID{stays}, taken)
 }

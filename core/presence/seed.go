@@ -319,7 +319,7 @@ func (s *Service) runSeeder(ctx context.Context) {
 			if !s.mirror.Up() {
 				continue // the watchdog asks for a seed when it is back
 			}
-			want.since = s.clock().Add(-s.cfg.MirrorSweep * 9 / 10)
+			want.since = s.clock().Add(-s.cfg.MirrorSweep / 2)
 			s.sockets.confirm()
 		}
 		if outage.Note(ctx, s.seed(ctx, want)) == nil || !s.mirror.Up() {

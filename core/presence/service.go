@@ -38,7 +38,7 @@ type Service struct {
 func NewService(cfg Config, truth Truth, fallback Fallback, beats Beats, mirror Mirror, clock core.Clock, log *slog.Logger) *Service {
 	return &Service{
 		cfg: cfg.withDefaults(), truth: truth, fallback: fallback, beats: beats, mirror: mirror, clock: clock, log: log,
-		gathered: newGathered(), sockets: newSockets(), touched: newTouched(),
+		gathered: new(gathered), sockets: newSockets(), touched: newTouched(),
 		flushNow: make(chan struct{}, 1), writeNow: make(chan struct{}, 1),
 		recountNow: make(chan struct{}, 1), seedNow: make(chan struct{}, 1),
 	}
