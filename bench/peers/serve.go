@@ -30,7 +30,7 @@ type peer struct {
 // peers are all, the floor first.
 func peers() []peer {
 	return []peer{
-		{name: floorName, about: "raw epoll in Go, bytes only: two loops, a listener each, no queue for slow readers", serve: func(addr string) error { return serveFloor(addr, 2) }, dialect: plain},
+		{name: floorName, about: "raw epoll in Go, bytes only: two loops, a listener each, raw system calls, waiting as the gateway does but for its naps, no queue for slow readers", serve: func(addr string) error { return serveFloor(addr, 2) }, dialect: plain},
 		{name: floorOneName, about: "`floor` with one loop", serve: func(addr string) error { return serveFloor(addr, 1) }, dialect: plain, scenarios: oneLoopScenarios},
 		{name: "gws", about: "lxzan/gws 1.8.9, its own server without net/http, no parallel mode, broadcaster", serve: serveGWS, dialect: plain},
 		{name: "gnet", about: "gnet 2.9.5 under the floor's frame parser; multicore, reuse port", serve: serveGnet, dialect: plain},
