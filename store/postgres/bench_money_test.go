@@ -165,7 +165,7 @@ func (l *paidLives) live(ctx context.Context, mitras []core.MitraID) error {
 	if outcome, err := l.room.Deliver(ctx, body, ""); err != nil || outcome != payment.Started {
 		return fmt.Errorf("paid: %s %w", outcome, err)
 	}
-	if _, err = l.db.Chat().End(ctx, s.ID, as(core.Mitra, mitras[0]), ""); err != nil {
+	if _, err = l.db.Chat().End(ctx, s.ID, as(core.Customer, customer), ""); err != nil {
 		return fmt.Errorf("end: %w", err)
 	}
 	return nil
