@@ -31,8 +31,10 @@ func (b *Bench) idle() error {
 	subscribing := Task{Length: s.Length / 2, Streams: []Stream{{
 		Range: later, Kind: Subscriptions, PerSecond: float64(later.Len()) / (s.Length / 2).Seconds(),
 	}}}
-	if _, _, err := b.do(subscribing); err != nil {
-		return err
+	if b.Target.Dialect.Subscribe != nil {
+		if _, _, err := b.do(subscribing); err != nil {
+			return err
+		}
 	}
 	if _, err := b.rest(s.Settle); err != nil {
 		return err

@@ -99,6 +99,7 @@ func (b *Bench) ask(rate float64) error {
 	}
 	b.figure("cpu", "µs", perOperation(cpu.Total, report.Latency.Count()))
 	b.figure("user-cpu", "µs", perOperation(cpu.User, report.Latency.Count()))
+	b.offered(report, rate)
 	b.latencies(report)
 	return allocated(report.Latency.Count())
 }
@@ -125,7 +126,14 @@ func (b *Bench) oneWay() error {
 		return err
 	}
 	b.figure("cpu", "µs", perOperation(cpu.Total, report.Sent))
+	b.offered(report, b.Sizes.Rate)
 	return nil
+}
+
+// offered tells how much of the load there was: on a machine without time, the clients have none either, and what comes late comes
+// together, which is cheap for a server.
+func (b *Bench) offered(report Report, rate float64) {
+	b.figure("offered", "", float64(report.Sent)/(rate*b.Sizes.Length.Seconds()))
 }
 
 // slowReaders has a tenth of the sockets send pings and read no pong, while the others ask.

@@ -151,6 +151,10 @@ func TestReport(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
+	rounds[1][0].Figures = append(rounds[1][0].Figures, load.Figure{Key: "echo/offered", Value: 0.4})
+	if got := r.ratio(oursName, "echo/cpu", floorName, "echo/cpu"); got != 1.25 {
+		t.Error("a round without the load counts:", got)
+	}
 	if median([]float64{4, 1, 3, 2}) != 2.5 {
 		t.Error("the median of an even number is the middle of two")
 	}

@@ -55,7 +55,17 @@ func median(values []float64) float64 {
 
 func (r *report) median(server, key string) float64 { return median(r.values(server, key)) }
 
-// ratio is the median over the rounds of one figure by another in the same round.
+// enough is the part of a load that must have been offered for a ratio to mean something.
+const enough = 0.9
+
+// offered tells whether a server had the load that a figure is of.
+func offered(result load.Result, key string) bool {
+	scenario, _, _ := strings.Cut(key, "/")
+	part, known := result.Value(scenario + "/offered")
+	return !known || part >= enough
+}
+
+// ratio is the median, over the rounds in which both had the same load, of one figure by another.
 func (r *report) ratio(server, key, toServer, toKey string) float64 {
 	var ratios []float64
 	for _, round := range r.rounds {
@@ -64,9 +74,11 @@ func (r *report) ratio(server, key, toServer, toKey string) float64 {
 		for _, result := range round {
 			if result.Server == server {
 				a, hasA = result.Value(key)
+				hasA = hasA && offered(result, key)
 			}
 			if result.Server == toServer {
 				b, hasB = result.Value(toKey)
+				hasB = hasB && offered(result, toKey)
 			}
 		}
 		if hasA && hasB && b > 0 {
