@@ -160,8 +160,8 @@ func targets() []target {
 		{"fan-out, a delivery, by the floor's", 1.1, "×", byFloor("fan-out/delivery-cpu")},
 		{"change of one mitra, every one of 15,000 customers told, p99 with the 250 ms of pacing", 400, "ms", value("fan-out/age-p99")},
 		{"processor time of silent sockets, above that of none", 1, "ms/s", value("idle/cpu-of-sockets")},
-		{"allocations a heartbeat with ack, with all that the instance does meanwhile", 0.5, "", value("echo/allocations")},
-		{"allocations a delivery of fan-out, likewise", 0.5, "", value("fan-out/allocations")},
+		{"allocations a heartbeat with ack, with all that the instance does meanwhile: below one", 1, "", value("echo/allocations")},
+		{"allocations a delivery of fan-out, likewise", 1, "", value("fan-out/allocations")},
 		{"memory at the peak of a storm", 2048, "B/socket", value("storm/peak-memory")},
 		{"all back from a storm", 10, "s", value("storm/back-after")},
 		{"p99 of those that stayed, by the quiet one", 2, "×", func(r *report) float64 {
