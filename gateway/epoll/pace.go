@@ -27,11 +27,12 @@ func (p *pace) mayNap(now time.Time, events int, patience Patience) bool {
 		p.meet, p.many = inNaps > past, inNaps > few*past
 		p.since, p.events = now, 0
 	}
-	switch patience {
-	case WhileFew:
+	switch {
+	case events == 0: // an interrupted wait tells nothing of who waits
+		return false
+	case patience == WhileFew:
 		return p.meet && !p.many
-	case AtAnyPace:
-		return p.meet
+	default:
+		return p.meet && patience == AtAnyPace
 	}
-	return false
 }

@@ -47,6 +47,7 @@ func TestPace(t *testing.T) {
 			p.mayNap(now, 1, AtAnyPace)
 		}
 		require.True(t, p.mayNap(now, 1, AtAnyPace))
+		require.False(t, p.mayNap(now, 0, AtAnyPace))
 		require.False(t, p.mayNap(now.Add(10*napLength), 1, AtAnyPace))
 	})
 }
