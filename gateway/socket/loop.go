@@ -253,14 +253,18 @@ func (l *loop) forget(c *Conn) {
 // outOfFiles tells one client that it came in vain, since an unaccepted connection would stay readable and spin the loop, and
 // accepts nothing for a while: those that are up go on.
 func (l *loop) outOfFiles() {
-	l.stats.outOfFiles.Add(1)
 	l.release()
-	if fd, err := epoll.Accept(l.listener); err == nil {
+	defer l.hold()
+	fd, err := epoll.Accept(l.listener)
+	if errors.Is(err, unix.EAGAIN) {
+		return // the kernel takes a descriptor before it looks whether anybody waits
+	}
+	l.stats.outOfFiles.Add(1)
+	if err == nil {
 		full := refusal{status: http.StatusServiceUnavailable, code: string(core.Overloaded), message: "no new sockets here now"}
 		unix.Write(fd, full.response(fullRetry))
 		unix.Close(fd)
 	}
-	l.hold()
 	l.Poller().Modify(l.listener, listenKey, 0)
 	l.Schedule(listenKey, l.after(l.server.cfg.Backoff))
 }
