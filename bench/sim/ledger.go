@@ -204,6 +204,16 @@ func (l *ledger) ending(id protocol.UUID) {
 	l.releaseLocked(l.recordLocked(id))
 }
 
+// holds notes what a mitra is told to hold, all of it: what else it held went away while it was not connected, to another mitra when
+// it was gone for too long.
+func (l *ledger) holds(mitra protocol.UUID, sessions []protocol.Session) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held[mitra] = slices.DeleteFunc(l.held[mitra], func(r *record) bool {
+		return !slices.ContainsFunc(sessions, func(s protocol.Session) bool { return s.SessionID == r.id })
+	})
+}
+
 func (l *ledger) releaseLocked(r *record) {
 	r.ending = true
 	for _, w := range r.winners {

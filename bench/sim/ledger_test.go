@@ -54,6 +54,16 @@ func TestLedger(t *testing.T) {
 			l.ending(talk)
 			l.accepted(shown(other, 2, protocol.StatusActive), ana, now, 1)
 		}, nil},
+		"another session after one that went while its mitra was away": {func(l *ledger) {
+			l.accepted(shown(talk, 2, protocol.StatusActive), ana, now, 1)
+			l.holds(ana, nil)
+			l.accepted(shown(other, 2, protocol.StatusActive), ana, now, 1)
+		}, nil},
+		"over capacity after a state that says so": {func(l *ledger) {
+			l.accepted(shown(talk, 2, protocol.StatusActive), ana, now, 1)
+			l.holds(ana, []protocol.Session{*shown(talk, 2, protocol.StatusActive)})
+			l.accepted(shown(other, 2, protocol.StatusActive), ana, now, 1)
+		}, map[Invariant]int{Capacity: 1}},
 		"updates that come late and twice": {func(l *ledger) {
 			l.observe("a", shown(talk, 3, protocol.StatusEnded))
 			l.observe("b", shown(talk, 2, protocol.StatusActive))

@@ -72,6 +72,7 @@ func (m *mitra) readState() {
 func (m *mitra) adopt(state *protocol.MitraState, at time.Time) {
 	m.capacity = state.MaxCapacity
 	clear(m.sessions)
+	m.world.ledger.holds(m.account.ID, state.Sessions)
 	for i := range state.Sessions {
 		s := &state.Sessions[i]
 		m.observe(s, 0)
