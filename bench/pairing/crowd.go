@@ -106,14 +106,11 @@ func Gather(ctx context.Context, cfg Config) (*Crowd, error) {
 	return c, pause(ctx, settle)
 }
 
-// beat keeps the mitras reachable.
+// beat keeps everybody connected, and the mitras reachable.
 func (c *Crowd) beat(ctx context.Context) {
 	for {
 		for _, p := range c.people {
-			if !p.mitra {
-				continue
-			}
-			if pause(ctx, beatEvery/time.Duration(len(c.cfg.Mitras))) != nil {
+			if pause(ctx, beatEvery/time.Duration(len(c.people))) != nil {
 				return
 			}
 			_ = p.socket.Send(protocol.Heartbeat{}.Append(nil, 0)) // read notices a socket that is gone

@@ -43,7 +43,9 @@ func TestSettle_FiftyTimes(t *testing.T) {
 	started := make(chan payment.Outcome, 50)
 	outcomes := race(50, w.db, other, func(_ int, db *postgres.DB) error {
 		outcome, err := db.Payments().Settle(t.Context(), receipt(s.Payment.ID, 25_000))
-		started <- outcome
+		if err == nil { // a busy Postgres is asked again
+			started <- outcome
+		}
 		return err
 	})
 	close(started)
