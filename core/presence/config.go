@@ -5,7 +5,7 @@ import "time"
 // Config holds the durations of presence. Zero fields take the defaults of Defaults.
 type Config struct {
 	Stale          time.Duration // MITRA_HEARTBEAT_STALE_SECONDS: a heartbeat older than this is none
-	Flush          time.Duration // HEARTBEAT_FLUSH_MS: how long heartbeats are gathered
+	Flush          time.Duration // HEARTBEAT_FLUSH_MS: how long heartbeats are gathered at most
 	Grace          time.Duration // PRESENCE_GRACE_SECONDS: how long a dropped socket's mitra still counts
 	OfflineSweep   time.Duration // MITRA_AUTO_OFFLINE_SWEEP_SECONDS
 	HeartbeatSweep time.Duration // HEARTBEAT_MIRROR_INTERVAL_SECONDS

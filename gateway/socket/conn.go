@@ -26,7 +26,7 @@ const (
 // the connection's end they do nothing.
 //
 // Idle it takes 96 bytes, without anything of its own behind the two pointers. A field more moves it to the next size class, of 112
-// bytes, which timers and contexts share: the holes that those leave were 200 B a socket after a crowd.
+// bytes.
 type Conn struct {
 	// Fixed before Open.
 	loop    *loop

@@ -83,7 +83,7 @@ type Sockets struct {
 type Presence struct {
 	GraceSeconds       int `env:"PRESENCE_GRACE_SECONDS" envDefault:"20" min:"1" max:"300" doc:"a mitra back within it never left the count"`
 	StaleSeconds       int `env:"MITRA_HEARTBEAT_STALE_SECONDS" envDefault:"45" min:"5" max:"600" doc:"silence after which a mitra is not reachable"`
-	FlushMillis        int `env:"HEARTBEAT_FLUSH_MS" envDefault:"250" min:"10" max:"5000" doc:"heartbeats are gathered this long"`
+	FlushMillis        int `env:"HEARTBEAT_FLUSH_MS" envDefault:"250" min:"10" max:"5000" doc:"heartbeats are gathered this long, or until 250 have come"`
 	AutoOfflineSeconds int `env:"MITRA_AUTO_OFFLINE_SWEEP_SECONDS" envDefault:"30" min:"1" max:"3600" doc:"sweep: stale mitras go offline"`
 	MirrorSeconds      int `env:"HEARTBEAT_MIRROR_INTERVAL_SECONDS" envDefault:"60" min:"1" max:"3600" doc:"sweep: heartbeats to Postgres"`
 	ReseedSeconds      int `env:"VALKEY_ONLINE_MIRROR_SWEEP_SECONDS" envDefault:"300" min:"1" max:"86400" doc:"sweep: mirror compared with Postgres"`
